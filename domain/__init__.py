@@ -1,0 +1,1 @@
+"""What happens: aggregates as pure deciders, commands, events, roles, vocabularies and errors."""

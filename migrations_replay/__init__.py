@@ -1,0 +1,1 @@
+"""How the past gets in: bundles, one file per legacy system, replay and reconcile."""
