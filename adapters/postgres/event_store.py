@@ -1,0 +1,272 @@
+"""The event store on PostgreSQL: append through the gate, bulk append, reads by stream and by position.
+
+The `eventsourcing` library's application recorder is the base: its table, its notification channel. It appends through
+our gate too, so there is one order of events whoever writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any, Final, LiteralString, cast
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import dict_row, tuple_row
+from psycopg_pool import ConnectionPool
+
+from adapters.errors import is_lost, translate, translated
+from adapters.postgres.mapper import decode, encode
+from domain.errors import CommandIdReused, StoreUnavailable, UnknownOutcome, VersionConflict
+from domain.event import NewEvent, Recorded
+from domain.service import Append, Receipt
+
+_levels = {name: logging.getLogger(name).level for name in ("psycopg", "psycopg.pool")}
+from eventsourcing.postgres import ConnectionPool as LibraryPool  # noqa: E402
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore  # noqa: E402
+
+for _name, _level in _levels.items():  # importing the library silences psycopg's loggers
+    logging.getLogger(_name).setLevel(_level)
+
+SCAN_ROWS: Final = 2_000
+SCHEMA_FILES: Final = files("adapters.postgres") / "schema"
+
+
+def schema_sql(name: str) -> LiteralString:
+    """Return the text of a schema file."""
+    return cast("LiteralString", (SCHEMA_FILES / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> ConnectionPool[Connection[tuple[Any, ...]]]:
+    """Open a pool of autocommit connections in UTC; a lock waited for longer than `lock_timeout_ms` is StoreBusy."""
+
+    def configure(connection: Connection[tuple[Any, ...]]) -> None:
+        connection.autocommit = True
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{lock_timeout_ms}ms"])
+        connection.execute("SET TimeZone = 'UTC'; SET synchronous_commit = on")
+
+    pool: ConnectionPool[Connection[tuple[Any, ...]]] = ConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=15.0,
+        open=False,
+        configure=configure,
+        check=ConnectionPool.check_connection,
+        kwargs={"row_factory": tuple_row, "application_name": "dossier", "fallback_application_name": "dossier"},
+    )
+    pool.open()
+    try:
+        pool.wait(timeout=15.0)
+    except psycopg.Error as error:
+        pool.close()
+        raise StoreUnavailable(
+            "the database cannot be reached", hint="check DOSSIER_DATABASE_URL, or unset it to use the embedded server"
+        ) from error
+    return pool
+
+
+class GatedRecorder(PostgresApplicationRecorder):
+    """The library's recorder, appending through the same gate as everybody else."""
+
+    def __init__(self, datastore: PostgresDatastore) -> None:
+        super().__init__(datastore)
+        self.lock_table_statements = [
+            sql.SQL("SELECT {}.gate()").format(sql.Identifier(datastore.schema)),
+        ]
+
+
+class PostgresEventStore:
+    """Stored events in one schema of a database. Thread-safe; each call takes a connection from the pool."""
+
+    def __init__(self, pool: ConnectionPool[Connection[tuple[Any, ...]]], schema: str = "store") -> None:
+        self.pool = pool
+        self.schema = schema
+        name = sql.Identifier(schema)
+        self._append = sql.SQL(
+            "SELECT * FROM {}.append(%b, %b, %b, %b, %b, %b::uuid[], %b::bigint[],"
+            " %b::uuid[], %b::bigint[], %b::text[], %b::bytea[])"
+        ).format(name)
+        columns = sql.SQL("originator_id, originator_version, notification_id, topic, state")
+        self._load = sql.SQL(
+            "SELECT {} FROM {}.stored_events WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version"
+        ).format(columns, name)
+        self._read = sql.SQL(
+            "SELECT {} FROM {}.stored_events WHERE notification_id > %b ORDER BY notification_id LIMIT %b"
+        ).format(columns, name)
+        self._scan = sql.SQL(
+            "SELECT {} FROM {}.stored_events WHERE notification_id <= %s ORDER BY originator_id, originator_version"
+        ).format(columns, name)
+        self._head = sql.SQL("SELECT coalesce(max(notification_id), 0) FROM {}.stored_events").format(name)
+        self._receipt = sql.SQL(
+            'SELECT digest, stream, version, "position", events FROM {}.receipts WHERE command_id = %s'
+        ).format(name)
+        self._copy = sql.SQL(
+            "COPY {}.stored_events (originator_id, originator_version, topic, state) FROM STDIN (FORMAT BINARY)"
+        ).format(name)
+
+    def recorder(self) -> GatedRecorder:
+        """Return the library's recorder over the same table; the caller closes its datastore."""
+        datastore = PostgresDatastore("", "", "", "", "", schema=self.schema)
+        datastore.pool = LibraryPool(
+            self.pool.conninfo,
+            min_size=1,
+            max_size=2,
+            open=False,
+            configure=datastore.after_connect_func(),
+            kwargs={"row_factory": dict_row},
+        )
+        return GatedRecorder(datastore)
+
+    def create(self) -> None:
+        """Create the schema, the table, its guards and functions; what is there stays."""
+        recorder = self.recorder()
+        with translated(), recorder.datastore, self.pool.connection() as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
+            recorder.create_table()
+            with connection.transaction():
+                connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(self.schema)))
+                connection.execute(schema_sql("store"))
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def append(self, request: Append) -> Receipt:
+        """Append one command's events with its receipt, in one server call (see `domain.service.EventStore`)."""
+        try:
+            with self.pool.connection() as connection:
+                row = connection.execute(self._append, _append_values(request), prepare=True).fetchone()
+        except psycopg.Error as error:
+            if is_lost(error):
+                return self._after_loss(request, error)
+            raise translate(error) from error
+        assert row is not None
+        return _outcome(request, row)
+
+    def _after_loss(self, request: Append, cause: psycopg.Error) -> Receipt:
+        """The connection broke and may have broken after the commit: only the receipts can tell."""
+        try:
+            with self._gated() as connection:  # waits until the lost transaction has ended either way
+                row = connection.execute(self._receipt, [request.command_id]).fetchone()
+        except psycopg.Error:
+            raise UnknownOutcome(
+                "the connection broke at commit and the receipts cannot be read",
+                hint=f"ask again with command id {request.command_id}: it has one effect however often it is sent",
+            ) from cause
+        if row is None:
+            raise StoreUnavailable("the connection broke; nothing was written", hint="try again") from cause
+        return _outcome(request, ("earlier", *row))
+
+    def append_bulk(self, events: Sequence[NewEvent]) -> int:
+        """Append many events by COPY in one transaction under the gate; returns the position of the last.
+
+        Raises VersionConflict, and then nothing was written, if a stream does not end where its first event continues.
+        """
+        rows = [(new.stream, new.version, new.event.topic, encode(new)) for new in events]
+        return self.append_rows(rows)
+
+    def append_rows(self, rows: Sequence[tuple[UUID, int, str, bytes]]) -> int:
+        """Append encoded events (stream, version, topic, body), as `append_bulk` does."""
+        heads = _heads(rows)
+        with translated(), self._gated() as connection:
+            if heads:
+                check = sql.SQL("SELECT {}.heads_differ(%s::uuid[], %s::bigint[])").format(sql.Identifier(self.schema))
+                differs = connection.execute(check, [list(heads), list(heads.values())]).fetchone()
+                if differs and differs[0]:
+                    raise VersionConflict("somebody else wrote to a stream first", hint="load it again and decide anew")
+            with connection.cursor().copy(self._copy) as copy:
+                copy.set_types(["uuid", "int8", "text", "bytea"])
+                for row in rows:
+                    copy.write_row(row)
+            connection.execute("SELECT pg_notify('stored_events', '')")
+            position = connection.execute(self._head).fetchone()
+        assert position is not None
+        return int(position[0])
+
+    @contextmanager
+    def _gated(self) -> Iterator[Connection[tuple[Any, ...]]]:
+        """A transaction that holds the append gate."""
+        with self.pool.connection() as connection, connection.transaction():
+            connection.execute(sql.SQL("SELECT {}.gate()").format(sql.Identifier(self.schema)))
+            yield connection
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
+        """Return the events of each stream, oldest first, in one read."""
+        loaded: dict[UUID, list[Recorded]] = {stream: [] for stream in streams}
+        with translated(), self.pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            for row in cursor.execute(self._load, [list(loaded)], prepare=True):
+                loaded[row[0]].append(decode(*row))
+        return loaded
+
+    def read(self, after: int, limit: int) -> list[Recorded]:
+        """Return at most `limit` events after a position, in position order."""
+        with translated(), self.pool.connection() as connection:
+            rows = connection.cursor(binary=True).execute(self._read, [after, limit], prepare=True).fetchall()
+        return [decode(*row) for row in rows]
+
+    def scan(self, upto: int) -> Iterator[Recorded]:
+        """Yield every event up to a position, stream by stream, oldest first, in constant memory."""
+        with translated(), self.pool.connection() as connection, connection.transaction():
+            with connection.cursor(name="scan", binary=True) as cursor:
+                cursor.itersize = SCAN_ROWS
+                cursor.execute(self._scan, [upto])
+                while rows := cursor.fetchmany(SCAN_ROWS):
+                    for row in rows:
+                        yield decode(*row)
+
+    def head(self) -> int:
+        """Return the position of the newest event, 0 for an empty log."""
+        with translated(), self.pool.connection() as connection:
+            row = connection.execute(self._head).fetchone()
+        return int(row[0]) if row else 0
+
+    def receipt(self, command_id: UUID) -> tuple[bytes, Receipt] | None:
+        """Return digest and receipt of a command id, or None if it was never used."""
+        with translated(), self.pool.connection() as connection:
+            row = connection.execute(self._receipt, [command_id]).fetchone()
+        return (bytes(row[0]), Receipt(*row[1:])) if row else None
+
+
+def _append_values(request: Append) -> list[Any]:
+    heads = dict(request.unchanged)
+    for new in request.events:
+        heads.setdefault(new.stream, new.version - 1)
+    return [
+        request.command_id,
+        request.digest,
+        request.stream,
+        request.version,
+        request.position,
+        list(heads),
+        list(heads.values()),
+        [new.stream for new in request.events],
+        [new.version for new in request.events],
+        [new.event.topic for new in request.events],
+        [encode(new) for new in request.events],
+    ]
+
+
+def _outcome(request: Append, row: tuple[Any, ...]) -> Receipt:
+    outcome, digest, *receipt = row
+    if outcome == "conflict":
+        raise VersionConflict("somebody else wrote to the stream first", hint="load it again and decide anew")
+    if bytes(digest) != request.digest:
+        raise CommandIdReused(
+            f"command id {request.command_id} was used for another command",
+            field="command_id",
+            hint="choose a new id for a new command",
+        )
+    return Receipt(*receipt)
+
+
+def _heads(rows: Sequence[tuple[UUID, int, str, bytes]]) -> dict[UUID, int]:
+    """Return where streams that are continued must end; a new stream is guarded by its primary key alone."""
+    firsts: dict[UUID, int] = {}
+    for stream, version, _, _ in rows:
+        firsts.setdefault(stream, version)
+    return {stream: version - 1 for stream, version in firsts.items() if version > 1}

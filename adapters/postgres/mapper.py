@@ -1,0 +1,90 @@
+"""Stored events as bytes: one canonical JSON form out, validation and upcasting in.
+
+The body of an event is `{"data": …, "meta": …, "v": 1}` with sorted keys and RFC 3339 UTC times with microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from domain.errors import StoredEventUnreadable
+from domain.event import EVENT_TYPES, DomainEvent, EventMetadata, NewEvent, Recorded
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
+"""By topic and schema version: turns the data of that version into the data of the next."""
+
+_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the canonical JSON form of plain values, pydantic models, times and ids."""
+    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def encode(new: NewEvent) -> bytes:
+    """Return the body of an event that waits to be appended."""
+    return canonical_json(
+        {
+            "data": new.event.model_dump(),
+            "meta": new.metadata.model_dump(exclude_none=True),
+            "v": new.event.schema_version,
+        }
+    )
+
+
+def decode(stream: UUID, version: int, position: int, topic: str, body: bytes) -> Recorded:
+    """Return a stored event as its type, validated; raises StoredEventUnreadable naming position and topic."""
+    event_type = EVENT_TYPES.get(topic)
+    if event_type is None:
+        raise StoredEventUnreadable(f"position {position}: no event is registered for topic {topic!r}")
+    try:
+        parsed = _parse(event_type, body)
+    except (ValidationError, ValueError, KeyError) as error:
+        raise StoredEventUnreadable(
+            f"position {position}: the stored body does not fit {topic} ({type(error).__name__})",
+            hint="was the event type changed without a new schema version and an upcaster?",
+        ) from error
+    return Recorded(stream, version, position, topic, parsed["data"], parsed["meta"], parsed["v"])
+
+
+class _Body(TypedDict):
+    data: Any
+    meta: EventMetadata
+    v: int
+
+
+_adapters: Final[dict[type[DomainEvent], TypeAdapter[_Body]]] = {}
+
+
+def _adapter(event_type: type[DomainEvent]) -> TypeAdapter[_Body]:
+    if event_type not in _adapters:
+        body = TypedDict("body", {"data": event_type, "meta": EventMetadata, "v": int})  # type: ignore[valid-type]
+        _adapters[event_type] = TypeAdapter(body)
+    return _adapters[event_type]
+
+
+def _parse(event_type: type[DomainEvent], body: bytes) -> _Body:
+    if body.endswith(b',"v":%d}' % event_type.schema_version):
+        return _adapter(event_type).validate_json(body)
+    old = orjson.loads(body)
+    stored_version = old["v"]
+    for version in range(stored_version, event_type.schema_version):
+        old["data"] = UPCASTERS[event_type.topic, version](old["data"])
+    return {**_adapter(event_type).validate_json(orjson.dumps(old)), "v": stored_version}

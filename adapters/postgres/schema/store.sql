@@ -1,0 +1,96 @@
+-- The event store. `stored_events` itself is made by the eventsourcing library's recorder; this file adds what
+-- guards it and what appends to it. Run with search_path set to the store's schema.
+
+-- One row for each command that was ever carried out: ids and counts only, no personal data.
+CREATE TABLE IF NOT EXISTS receipts (
+    command_id uuid PRIMARY KEY,
+    digest     bytea  NOT NULL,
+    stream     uuid   NOT NULL,
+    version    bigint NOT NULL,
+    position   bigint NOT NULL,
+    events     int    NOT NULL
+);
+
+-- Takes the append gate until the end of the transaction. Whoever holds it draws positions alone, so commit order is
+-- position order and a reader following the log can never pass an event that commits later.
+CREATE OR REPLACE FUNCTION gate() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock((1146045266::bigint << 32) | 'stored_events'::regclass::oid::bigint);
+    PERFORM set_config('dossier.gate', 'stored_events'::regclass::oid::text || ':' || pg_current_xact_id()::text, true);
+END $$;
+
+-- Events come in through the gate or not at all …
+CREATE OR REPLACE FUNCTION check_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('dossier.gate', true) IS DISTINCT FROM TG_RELID::text || ':' || pg_current_xact_id()::text THEN
+        RAISE EXCEPTION 'events are appended through the gate only' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- … and stay as they are.
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on %: stored events and receipts are immutable', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE OR REPLACE TRIGGER appended_through_the_gate BEFORE INSERT ON stored_events
+    FOR EACH STATEMENT EXECUTE FUNCTION check_gate();
+CREATE OR REPLACE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON stored_events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Tells whether any of the streams has another version than expected.
+CREATE OR REPLACE FUNCTION heads_differ(ids uuid[], versions bigint[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    head bigint;
+BEGIN
+    FOR i IN 1 .. cardinality(ids) LOOP
+        SELECT originator_version INTO head FROM stored_events
+            WHERE originator_id = ids[i] ORDER BY originator_version DESC LIMIT 1;
+        IF coalesce(head, 0) <> versions[i] THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END $$;
+
+-- Appends the events of one command with its receipt: all or nothing, in one call and one transaction.
+-- Outcomes: appended; earlier (the receipt that was on file); conflict (a stream has another version than expected).
+CREATE OR REPLACE FUNCTION append(
+    for_command uuid, with_digest bytea, about uuid, to_version bigint, at_position bigint,
+    head_ids uuid[], head_versions bigint[],
+    ids uuid[], versions bigint[], topics text[], states bytea[]
+) RETURNS TABLE (outcome text, digest bytea, stream uuid, version bigint, "position" bigint, events int)
+    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    last bigint;
+BEGIN
+    PERFORM gate();
+    RETURN QUERY SELECT 'earlier', r.digest, r.stream, r.version, r.position, r.events
+        FROM receipts r WHERE r.command_id = for_command;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    IF heads_differ(head_ids, head_versions) THEN
+        RETURN QUERY SELECT 'conflict', with_digest, about, to_version, at_position, 0;
+        RETURN;
+    END IF;
+    last := at_position;
+    IF cardinality(ids) > 0 THEN
+        WITH appended AS (
+            INSERT INTO stored_events (originator_id, originator_version, topic, state)
+            SELECT e.id, e.event_version, e.event_topic, e.event_state
+            FROM unnest(ids, versions, topics, states) WITH ORDINALITY
+                AS e(id, event_version, event_topic, event_state, place)
+            ORDER BY e.place
+            RETURNING notification_id
+        ) SELECT max(notification_id) INTO last FROM appended;
+        PERFORM pg_notify('stored_events', '');
+    END IF;
+    INSERT INTO receipts VALUES (for_command, with_digest, about, to_version, last, cardinality(ids));
+    RETURN QUERY SELECT 'appended', with_digest, about, to_version, last, cardinality(ids);
+END $$;

@@ -1,0 +1,38 @@
+"""Settings, from the environment alone: every variable starts with `DOSSIER_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import ConfigurationInvalid
+
+
+class Settings(BaseSettings):
+    """What the environment says.
+
+    `database_url`: a PostgreSQL 15+ server to use; unset means the embedded one. `home`: where the embedded server keeps
+    its data. `actor`: the account id that acts when `--actor` is not given; unset means the local operator.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DOSSIER_", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = None
+    home: Path = Path(".dossier")
+    actor: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_format: Literal["console", "json"] = "console"
+    pool_size: int = 8
+    lock_timeout_ms: int = 10_000
+
+
+def load_settings() -> Settings:
+    """Read the environment; raises ConfigurationInvalid naming the variable at fault, never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        names = ", ".join(f"DOSSIER_{'_'.join(str(part) for part in found['loc']).upper()}" for found in error.errors())
+        raise ConfigurationInvalid(f"not a valid setting: {names}", hint="see docs/operations.md, “Settings”") from None

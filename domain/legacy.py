@@ -1,0 +1,46 @@
+"""Legacy records as they were taken in: snapshots, and what had to be set aside. Written by the replay, never by a command."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from domain.event import DomainEvent, Personal
+
+Encoding = Literal["utf-8", "base64"]
+
+
+class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded"):
+    """A legacy record was recorded as it was found.
+
+    `raw` are its original bytes (`encoding` says how they are written), `digest` the SHA-256 of its canonical form,
+    hexadecimal. `bundle` is the key of the root record, `parent_key` that of the record it depends on, `created` and
+    `updated` the row's own times, `became` the stream its content went to.
+    """
+
+    system: str
+    table: str
+    key: str
+    bundle: str
+    parent_key: str | None = None
+    created: datetime | None = None
+    updated: datetime | None = None
+    became: UUID | None = None
+    digest: str
+    mapping_version: int
+    raw: Personal[str]
+    encoding: Encoding = "utf-8"
+
+
+class LegacyRecordQuarantined(DomainEvent, topic="legacy.record_quarantined"):
+    """A legacy record could not be taken in and was kept raw. `code` is stable, `reason` is for people."""
+
+    system: str
+    table: str
+    key: str | None
+    code: str
+    reason: str
+    digest: str
+    raw: Personal[str]
+    encoding: Encoding = "utf-8"

@@ -1,0 +1,245 @@
+"""The profile: what a person presents, of one kind. Its fields, limits and completeness come from the kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final, assert_never
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.command import Command, Participant
+from domain.decider import Decider
+from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
+from domain.event import Change, DomainEvent, Erased, Personal, known
+from domain.kinds import kind_named
+from domain.values import Json, Reason, without_unset
+
+
+class Verification(StrEnum):
+    """What an admin found on checking a profile."""
+
+    UNVERIFIED = "unverified"
+    PENDING = "pending"
+    VERIFIED = "verified"
+    REJECTED = "rejected"
+
+
+class _ProfileCommand(Command):
+    profile_id: UUID
+
+    def participants(self) -> tuple[Participant, ...]:
+        """The profile alone."""
+        return (Participant("profile", self.profile_id),)
+
+
+class _SharedCommand(_ProfileCommand):
+    account_id: UUID
+
+    def participants(self) -> tuple[Participant, ...]:
+        """The profile, and the account that lists it."""
+        return Participant("profile", self.profile_id), Participant("account", self.account_id)
+
+
+class CreateProfile(_SharedCommand):
+    """Create a profile of a kind for an account. The first one becomes primary and active."""
+
+    kind: str
+    fields: dict[str, Json] = Field(default_factory=dict)
+
+
+class UpdateProfile(_ProfileCommand):
+    """Change the given fields; null or an empty value unsets one, a field left out stays."""
+
+    changes: dict[str, Json]
+
+
+class VerifyProfile(_ProfileCommand):
+    """Record what checking the profile found (admins only)."""
+
+    status: Verification
+    notes: Reason | None = None
+
+
+class ArchiveProfile(_SharedCommand):
+    """Put a profile away. If it was active, no other is promoted in its place."""
+
+    reason: Reason
+
+
+class ResolveConflict(_ProfileCommand):
+    """Choose among the values an import found for one field (`beliefs/diet` names a key of an object)."""
+
+    field: str
+    value: Json
+
+
+class ProfileCreated(DomainEvent, topic="profile.created"):
+    """An account has a profile of a kind."""
+
+    account_id: UUID
+    kind: str
+    fields: Personal[dict[str, Any]]
+
+
+class ProfileUpdated(DomainEvent, topic="profile.updated"):
+    """Fields changed; only those that did are named, with old and new value."""
+
+    changes: Personal[dict[str, Change]]
+
+
+class ProfileVerificationChanged(DomainEvent, topic="profile.verification_changed"):
+    """Checking the profile found something."""
+
+    status: Verification
+    previous: Verification
+    notes: Personal[str | None] = None
+
+
+class ProfileArchived(DomainEvent, topic="profile.archived"):
+    """The profile was put away."""
+
+    reason: Personal[str]
+
+
+class ProfileConflictRecorded(DomainEvent, topic="profile.conflict_recorded"):
+    """An import found several values for one field and chose one by a named rule; all are kept."""
+
+    field: str
+    values: Personal[tuple[Any, ...]]
+    chosen: Personal[Any]
+    rule: str
+
+
+class ProfileConflictResolved(DomainEvent, topic="profile.conflict_resolved"):
+    """Somebody chose among the values an import had found."""
+
+    field: str
+    value: Personal[Any]
+    previous: Personal[Any] = None
+
+
+ProfileEvent = (
+    ProfileCreated
+    | ProfileUpdated
+    | ProfileVerificationChanged
+    | ProfileArchived
+    | ProfileConflictRecorded
+    | ProfileConflictResolved
+)
+
+
+@dataclass(frozen=True)
+class ProfileState:
+    """What decisions about a profile rest on. `conflicts` maps a field to the values still to choose from."""
+
+    account_id: UUID | None = None
+    kind: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+    verification: Verification = Verification.UNVERIFIED
+    archived: bool = False
+    conflicts: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:
+    if isinstance(command, CreateProfile):
+        if state.account_id is not None:
+            raise AlreadyExists(f"profile {command.profile_id} exists", field="profile_id")
+        fields = kind_named(command.kind).checked(without_unset(command.fields), where="fields")
+        return [ProfileCreated(account_id=command.account_id, kind=command.kind, fields=fields)]
+    if state.account_id is None:
+        raise NotFound("there is no such profile", field="profile_id", hint="create it with CreateProfile")
+    if isinstance(command, ArchiveProfile):
+        return _archive(state, command)
+    if state.archived:
+        raise RuleViolated("the profile is archived", field="profile_id")
+    match command:
+        case UpdateProfile():
+            return _update(state, command)
+        case VerifyProfile():
+            return _verify(state, command)
+        case ResolveConflict():
+            return _resolve(state, command)
+        case _:
+            raise InvalidCommand(f"a profile does not decide on {type(command).__name__}")
+
+
+def _archive(state: ProfileState, command: ArchiveProfile) -> list[DomainEvent]:
+    if state.account_id != command.account_id:
+        raise RuleViolated("the profile belongs to another account", field="account_id")
+    return [] if state.archived else [ProfileArchived(reason=command.reason)]
+
+
+def changed_fields(present: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Change]:
+    """Return the wanted fields that differ from the present ones; None in `wanted` unsets."""
+    return {
+        name: Change(old=present.get(name), new=new) for name, new in wanted.items() if present.get(name) != new
+    }
+
+
+def _update(state: ProfileState, command: UpdateProfile) -> list[DomainEvent]:
+    checked = kind_named(state.kind).checked(command.changes, where="changes")
+    changes = changed_fields(state.fields, checked)
+    return [ProfileUpdated(changes=changes)] if changes else []
+
+
+def _verify(state: ProfileState, command: VerifyProfile) -> list[DomainEvent]:
+    if command.status == state.verification:
+        return []
+    return [ProfileVerificationChanged(status=command.status, previous=state.verification, notes=command.notes)]
+
+
+def _resolve(state: ProfileState, command: ResolveConflict) -> list[DomainEvent]:
+    values = state.conflicts.get(command.field)
+    if values is None:
+        open_fields = ", ".join(state.conflicts) or "none"
+        raise RuleViolated("no open conflict on this field", field="field", hint=f"open conflicts: {open_fields}")
+    if command.value not in values:
+        raise InvalidCommand("not among the values that were found", field="value", hint="`dossier show profile` lists them")
+    previous = value_at(state.fields, command.field)
+    return [ProfileConflictResolved(field=command.field, value=command.value, previous=previous)]
+
+
+def value_at(fields: dict[str, Any], name: str) -> Any:
+    """Return a field, or one key of an object field written `beliefs/diet`; None where it is unset."""
+    outer, _, key = name.partition("/")
+    value = fields.get(outer)
+    return (value or {}).get(key) if key else value
+
+
+def with_value(fields: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """Return the fields with a field, or one key of an object field, set; None unsets it."""
+    outer, _, key = name.partition("/")
+    new = {**(fields.get(outer) or {}), key: value} if key else value
+    return without_unset({**fields, outer: new})
+
+
+def with_changes(fields: dict[str, Any], changes: dict[str, Change] | Erased) -> dict[str, Any]:
+    """Return the fields after the changes; all of them are gone where the changes were erased."""
+    if isinstance(changes, Erased):
+        return {}
+    return without_unset({**fields, **{name: change.new for name, change in changes.items()}})
+
+
+def _evolve(state: ProfileState, event: ProfileEvent) -> ProfileState:
+    match event:
+        case ProfileCreated():
+            return replace(state, account_id=event.account_id, kind=event.kind, fields=known(event.fields) or {})
+        case ProfileUpdated():
+            return replace(state, fields=with_changes(state.fields, event.changes))
+        case ProfileVerificationChanged():
+            return replace(state, verification=event.status)
+        case ProfileArchived():
+            return replace(state, archived=True)
+        case ProfileConflictRecorded():
+            return replace(state, conflicts=state.conflicts | {event.field: known(event.values) or ()})
+        case ProfileConflictResolved():
+            open_conflicts = {name: values for name, values in state.conflicts.items() if name != event.field}
+            fields = with_value(state.fields, event.field, known(event.value))
+            return replace(state, fields=fields, conflicts=open_conflicts)
+        case _:
+            assert_never(event)
+
+
+PROFILE: Final = Decider("profile", ProfileState(), _decide, _evolve, owner=lambda state: state.account_id)

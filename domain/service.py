@@ -1,0 +1,243 @@
+"""The command API: load, fold, decide, append. Idempotent by command id, authorised, with the ports it needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+from uuid import UUID
+
+from domain import access
+from domain.access import ACCESS, Actor, Permissions
+from domain.account import ACCOUNT
+from domain.command import Command
+from domain.decider import Decider
+from domain.errors import CommandIdReused, CommandRejected, NotFound, VersionConflict
+from domain.event import DomainEvent, EventMetadata, NewEvent, Recorded
+from domain.intent import INTENT
+from domain.profile import PROFILE
+
+AGGREGATES: Final[dict[str, Decider[Any]]] = {decider.name: decider for decider in (ACCOUNT, PROFILE, INTENT, ACCESS)}
+ATTEMPTS: Final = 5
+
+
+class Receipt(NamedTuple):
+    """What a command did: the stream it was about and its version now, the position of its last event, how many events.
+
+    A command that changed nothing has `events` 0 and the position of the newest event it was judged by.
+    """
+
+    stream: UUID
+    version: int
+    position: int
+    events: int
+
+
+@dataclass(frozen=True)
+class Append:
+    """A request to append: events of one command, in order, with the versions its decision rests on.
+
+    `unchanged` maps streams that were read and not written to the version they must still have.
+    """
+
+    command_id: UUID
+    digest: bytes
+    stream: UUID
+    version: int
+    position: int
+    events: Sequence[NewEvent]
+    unchanged: Mapping[UUID, int]
+
+
+class EventStore(Protocol):
+    """The port to stored events."""
+
+    def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
+        """Return the events of each stream, oldest first; a stream without any has an empty list."""
+        ...
+
+    def append(self, request: Append) -> Receipt:
+        """Append all events or none, with the receipt; the receipt on file if the command id was used before.
+
+        Raises VersionConflict, CommandIdReused, StoreBusy, StoreUnavailable or UnknownOutcome.
+        """
+        ...
+
+    def receipt(self, command_id: UUID) -> tuple[bytes, Receipt] | None:
+        """Return digest and receipt of a command id, or None if it was never used."""
+        ...
+
+
+class _Loaded(NamedTuple):
+    decider: Decider[Any]
+    stream: UUID
+    state: Any
+    version: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """The command API of the product. `clock` returns the time in UTC, `new_id` a fresh unique id."""
+
+    store: EventStore
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+
+    def execute(
+        self,
+        command: Command,
+        *,
+        actor: Actor,
+        command_id: UUID | None = None,
+        expected_version: int | None = None,
+        correlation_id: UUID | None = None,
+    ) -> Receipt:
+        """Carry out a command and return its receipt; the same command id with the same payload has one effect.
+
+        `expected_version` is the version the caller saw of the stream the command is about. Without it a conflicting
+        write is decided anew, at most 5 times. Raises a CommandRejected or StoreError.
+        """
+        command_id = command_id or self.new_id()
+        digest = payload_digest(command, actor)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                request = self._decide(command, actor, command_id, digest, expected_version, correlation_id)
+                return self.store.append(request)
+            except CommandRejected as rejection:
+                if receipt := self._earlier(command_id, digest):
+                    return receipt
+                retry = isinstance(rejection, VersionConflict) and expected_version is None and attempt < ATTEMPTS
+                if not retry:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def permissions(self, actor: Actor) -> Permissions:
+        """Return the actor with the roles in force, read from the actor's own stream."""
+        events = self.store.load([actor.account])[actor.account] if actor.account else []
+        return _permissions(actor, events)
+
+    def history(self, stream: UUID, *, actor: Actor) -> list[Recorded]:
+        """Return the events of a record, oldest first; raises AccessDenied or NotFound."""
+        streams = [stream, *([actor.account] if actor.account else [])]
+        loaded = self.store.load(streams)
+        events = loaded[stream]
+        owner = next((event.metadata.subject for event in events if event.metadata.subject), None)
+        access.check_read(_permissions(actor, loaded[actor.account] if actor.account else []), owner)
+        if not events:
+            raise NotFound(f"there is no record {stream}")
+        return events
+
+    def _decide(
+        self,
+        command: Command,
+        actor: Actor,
+        command_id: UUID,
+        digest: bytes,
+        expected_version: int | None,
+        correlation_id: UUID | None,
+    ) -> Append:
+        participants = command.participants()
+        streams = [participant.stream for participant in participants]
+        loaded = self.store.load({*streams, *([actor.account] if actor.account else [])})
+        records = [
+            _folded(AGGREGATES[participant.aggregate], participant.stream, loaded[participant.stream])
+            for participant in participants
+        ]
+        owner = _owner(records) or command.account()
+        permissions = _permissions(actor, loaded[actor.account] if actor.account else [])
+        access.check_command(permissions, command, owner)
+        main = records[0]
+        if expected_version not in (None, main.version):
+            raise VersionConflict(
+                f"expected version {expected_version}, found {main.version}",
+                field="expected_version",
+                hint="load the record again and decide anew",
+            )
+        decided = [record.decider.decide(record.state, command) for record in records]
+        now = self.clock()
+        new_events = [
+            NewEvent(record.stream, record.version + number, event, metadata)
+            for record, events in zip(records, decided, strict=True)
+            for metadata in [
+                _metadata(now, actor, _subject(record, events, owner), command_id, correlation_id or command_id)
+            ]
+            for number, event in enumerate(events, start=1)
+        ]
+        return Append(
+            command_id,
+            digest,
+            main.stream,
+            main.version + len(decided[0]),
+            max(record.position for record in records),
+            new_events,
+            {
+                record.stream: record.version
+                for record, events in zip(records, decided, strict=True)
+                if not events and record is not main
+            },
+        )
+
+    def _earlier(self, command_id: UUID, digest: bytes) -> Receipt | None:
+        found = self.store.receipt(command_id)
+        if found is None:
+            return None
+        if found[0] != digest:
+            raise CommandIdReused(
+                f"command id {command_id} was used for another command",
+                field="command_id",
+                hint="choose a new id for a new command",
+            )
+        return found[1]
+
+
+def payload_digest(command: Command, actor: Actor) -> bytes:
+    """Return the digest by which a repeated command is known: SHA-256 over its name, actor and payload."""
+    payload = json.dumps(command.model_dump(mode="json", exclude_unset=True), sort_keys=True)
+    text = f"{type(command).__name__}\n{actor.id}\n{payload}"
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _folded(decider: Decider[Any], stream: UUID, events: list[Recorded]) -> _Loaded:
+    state = decider.fold(recorded.event for recorded in events)
+    return _Loaded(decider, stream, state, len(events), events[-1].position if events else 0)
+
+
+def _owner(records: list[_Loaded]) -> UUID | None:
+    main = records[0]
+    if main.decider is ACCOUNT:
+        return main.stream
+    owner: UUID | None = main.decider.owner(main.state)
+    return owner
+
+
+def _subject(record: _Loaded, events: list[DomainEvent], owner: UUID | None) -> UUID | None:
+    if record.decider is ACCESS:
+        return None
+    return record.stream if record.decider is ACCOUNT else owner
+
+
+def _permissions(actor: Actor, events: list[Recorded]) -> Permissions:
+    if actor.account is None:
+        return Permissions(actor, actor.roles)
+    state = ACCOUNT.fold(recorded.event for recorded in events)
+    return Permissions(actor, actor.roles | state.roles, state.active)
+
+
+def _metadata(
+    now: datetime, actor: Actor, subject: UUID | None, command_id: UUID, correlation_id: UUID
+) -> EventMetadata:
+    return EventMetadata(
+        occurred_at=now,
+        recorded_at=now,
+        actor=actor.id,
+        recorded_by=actor.id,
+        subject=subject,
+        command_id=command_id,
+        correlation_id=correlation_id,
+        causation_id=command_id,
+    )
+

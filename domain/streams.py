@@ -1,0 +1,30 @@
+"""Stream ids that follow from something stable. Never from an email, phone or token: those change, and their hash outlives erasure."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID, uuid5
+
+NAMESPACE: Final = UUID("b5e9a0c4-5d0c-5b7e-8f43-0c1f3a9d7e10")
+ACCESS_STREAM: Final = uuid5(NAMESPACE, "access")
+"""The one stream of the access aggregate, which remembers that the first admin was granted."""
+
+
+def imported_id(noun: str, system: str, table: str, key: str) -> UUID:
+    """Return the id of what a legacy record became; the noun tells a snapshot from an account or a profile."""
+    return uuid5(NAMESPACE, f"{noun}\x1f{system}\x1f{table}\x1f{key}")
+
+
+def merged_profile_id(account_id: UUID, kind: str) -> UUID:
+    """Return the id of the profile of a kind that an import merged from several records of one account."""
+    return uuid5(account_id, kind)
+
+
+def intent_id(account_id: UUID, context: str) -> UUID:
+    """Return the id of the one intent an account has in a context."""
+    return uuid5(account_id, f"intent\x1f{context}")
+
+
+def migration_id(system: str) -> UUID:
+    """Return the stream that holds the runs of a legacy system."""
+    return uuid5(NAMESPACE, f"migration\x1f{system}")

@@ -1,0 +1,106 @@
+"""Fixtures: one PostgreSQL server for the whole run, one database for each test module, made from a template."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from adapters.postgres.embedded import EmbeddedPostgres, choose_home
+from adapters.postgres.event_store import PostgresEventStore, open_pool
+from domain.service import Dossier
+
+settings.register_profile(
+    "dossier", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("dossier")
+
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)[:12]
+EXTERNAL = os.environ.get("DOSSIER_DATABASE_URL")
+
+
+def _home() -> Path:
+    """A short path every user may pass through, the same for all workers of one run."""
+    return choose_home(Path(tempfile.gettempdir()) / f"dossier-test-{RUN}")[0]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the server when the last worker is done."""
+    if hasattr(session.config, "workerinput") or EXTERNAL or not (home := _home()).exists():
+        return
+    EmbeddedPostgres(home).stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """URL of the server's maintenance database, for a role that may create databases."""
+    if EXTERNAL:
+        return EXTERNAL
+    server = EmbeddedPostgres(_home(), settings={"fsync": "off", "full_page_writes": "off"})
+    return server.ensure_running()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """Name of a template database that holds an empty, initialised store."""
+    name = f"dossier_template_{RUN}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            pool = open_pool(make_conninfo(server_url, dbname=name))
+            PostgresEventStore(pool).create()
+            pool.close()
+        connection.execute("SELECT pg_advisory_unlock_all()")
+    return name
+
+
+@pytest.fixture(scope="session")
+def make_database(server_url: str, template: str) -> Iterator[object]:
+    """A function that makes a fresh database and returns its URL; all of them are dropped at the end."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"dossier_{RUN}_{uuid4().hex[:12]}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        made.append(name)
+        return make_conninfo(server_url, dbname=name)
+
+    yield make
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def database_url(make_database) -> str:  # type: ignore[no-untyped-def]
+    """URL of this module's own database, initialised and empty at its start."""
+    return str(make_database())
+
+
+@pytest.fixture(scope="module")
+def store(database_url: str) -> Iterator[PostgresEventStore]:
+    """The event store of this module's database."""
+    pool = open_pool(database_url)
+    yield PostgresEventStore(pool)
+    pool.close()
+
+
+@pytest.fixture
+def dossier(store: PostgresEventStore) -> Dossier:
+    """The command API over this module's store, on the real clock."""
+    return Dossier(store, lambda: datetime.now(UTC), uuid4)
