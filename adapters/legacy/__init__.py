@@ -1,0 +1,1 @@
+"""Legacy sources: exports as they come, made readable line by line."""

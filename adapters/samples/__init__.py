@@ -1,0 +1,1 @@
+"""Generators of realistic legacy exports with their truth; they share no code with the mappings they test."""

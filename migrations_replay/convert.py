@@ -1,0 +1,110 @@
+"""Named converters from what legacy rows hold to what we store. One that cannot read a value raises Unreadable; none guesses."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from domain.values import is_unset, json_problem, normal_text
+from migrations_replay.document import OddNumber, read_line
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
+_OPENINGS: Final = 2
+
+
+class Unreadable(ValueError):  # noqa: N818 – it is a finding, not a failure
+    """The value cannot be read as what it should be."""
+
+
+def text(value: Any) -> str:
+    """Read a text: NFC, trimmed."""
+    if not isinstance(value, str):
+        raise Unreadable("a text is expected")
+    return normal_text(value)
+
+
+def key(value: Any) -> str | None:
+    """Read a primary or foreign key: text as it is, an integer by its text; None where it is no key."""
+    if isinstance(value, str):
+        return value if not is_unset(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def instant(value: Any) -> datetime:
+    """Read a point in time, in UTC: ISO text (without a zone: UTC, by the convention of the *contexts* columns) or ms since 1970.
+
+    A bare date is not a point in time.
+    """
+    try:
+        if isinstance(value, str) and (found := _ISO.fullmatch(value.strip())):
+            date, time, zone = found.groups()
+            return datetime.fromisoformat(f"{date}T{time}{zone or '+00:00'}").astimezone(UTC)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return _EPOCH + timedelta(milliseconds=value)
+    except (ValueError, OverflowError) as error:
+        raise Unreadable("no point in time anybody can mean") from error
+    raise Unreadable("a point in time is expected")
+
+
+def exact(value: Any) -> Any:
+    """Read a JSON value that can be stored exactly: no odd number at any depth."""
+    if holds_odd_number(value) or json_problem(value):
+        raise Unreadable("it holds a number that cannot be stored exactly")
+    return value
+
+
+def holds_odd_number(value: Any) -> bool:
+    """Tell whether a JSON value holds a number no 64-bit type holds exactly."""
+    if isinstance(value, OddNumber):
+        return True
+    if isinstance(value, (dict, list)):
+        return any(map(holds_odd_number, value.values() if isinstance(value, dict) else value))
+    return False
+
+
+def opened(value: Any, wanted: type[list[Any]] | type[dict[str, Any]]) -> Any:
+    """Read a list or an object that may stand as JSON inside a text, up to twice."""
+    for _ in range(_OPENINGS):
+        if not isinstance(value, str):
+            break
+        found = read_line(value.encode("utf-8", "surrogatepass"))
+        if found.value is None:
+            break
+        value = found.value
+    if not isinstance(value, wanted):
+        raise Unreadable(f"{'a list' if wanted is list else 'an object'} is expected")
+    return value
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are equal by structure, numbers by value; true and 1 are not equal."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_json(child, other[name]) for name, child in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    return bool(one == other)
+
+
+def normal_json(value: Any) -> Any:
+    """Return a JSON value with every text in its normal form and unset parts left out, for comparison only."""
+    if isinstance(value, str):
+        return normal_text(value)
+    if isinstance(value, list):
+        return [normal_json(child) for child in value]
+    if isinstance(value, dict):
+        return {name: normal_json(child) for name, child in value.items() if not is_unset(child)}
+    return value
+
+
+def json_text(value: Any) -> str:
+    """Return a hashable text for a JSON value, equal for structurally equal values."""
+    return json.dumps(value, sort_keys=True, default=repr)

@@ -1,0 +1,153 @@
+"""How a legacy line is read: exactly, or not at all. What JSON parsers usually lose in silence is noticed here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isinf
+from typing import Any, Final, NamedTuple
+
+from domain.values import MAX_DEPTH, is_storable
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+_SAFE_DIGITS: Final = 18
+_EXACT_DIGITS: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class OddNumber:
+    """A number no 64-bit type holds exactly: a long integer, too many digits, out of range, NaN or infinity. Kept as its text."""
+
+    text: str
+
+
+class RepeatedKeys(NamedTuple):
+    """An object that repeats a key, as its pairs."""
+
+    pairs: tuple[tuple[str, Any], ...]
+
+
+class Problem(NamedTuple):
+    """Why a record cannot be taken in: a stable code, and a reason for people."""
+
+    code: str
+    reason: str
+
+
+class Read(NamedTuple):
+    """A line as read: the JSON value (None if there is none), and the problem that keeps it out, if any."""
+
+    value: Any
+    problem: Problem | None
+
+
+def read_line(raw: bytes) -> Read:
+    """Read one line as a JSON document; every leaf it holds is in `value`, also when there is a problem."""
+    if len(raw) > MAX_BYTES:
+        return Read(None, Problem("too_large", f"more than {MAX_BYTES} bytes"))
+    try:
+        value = _DECODER.decode(raw.decode("utf-8"))
+    except RecursionError:
+        return Read(None, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
+    except ValueError as error:  # also UnicodeDecodeError
+        where = getattr(error, "pos", None)
+        return Read(None, Problem("not_json", "not UTF-8" if where is None else f"not JSON at character {where}"))
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deep(value):
+        return Read(None, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
+    return Read(value, _problem(value, raw))
+
+
+def canonical_digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON value's canonical form (sorted keys, no blanks), hexadecimal."""
+    return hashlib.sha256(_CANONICAL.encode(value).encode("ascii")).hexdigest()
+
+
+def _problem(value: Any, raw: bytes) -> Problem | None:
+    if not isinstance(value, dict):
+        if isinstance(value, RepeatedKeys):
+            return Problem("duplicate_key", "an object repeats a key")
+        return Problem("not_an_object", "a record is a JSON object")
+    # Escapes are the only way NUL and surrogates come in, and a repeated key leaves RepeatedKeys in the tree.
+    if b"\\u" in raw and not _storable(value):
+        return Problem("text_not_storable", "a text holds NUL or a lone surrogate")
+    return Problem("duplicate_key", "an object repeats a key") if _has_repeated(value) else None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> Any:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else RepeatedKeys(tuple(pairs))
+
+
+def _integer(text: str) -> int | OddNumber:
+    if len(text) <= _SAFE_DIGITS:
+        return int(text)
+    if len(text) > _SAFE_DIGITS + 2:
+        return OddNumber(text)
+    value = int(text)
+    return value if -(2**63) <= value < 2**63 else OddNumber(text)
+
+
+def _decimal(text: str) -> float | OddNumber:
+    value = float(text)
+    if isinf(value):
+        return OddNumber(text)
+    if len(text) <= _EXACT_DIGITS or Decimal(repr(value)) == Decimal(text):
+        return value
+    return OddNumber(text)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_int=_integer, parse_float=_decimal, parse_constant=OddNumber
+)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, OddNumber):
+        return {"$number": value.text}
+    raise TypeError(type(value).__name__)
+
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
+
+
+def _children(value: Any) -> Any:
+    match value:
+        case dict():
+            return value.values()
+        case RepeatedKeys():
+            return [child for _, child in value.pairs]
+        case list():
+            return value
+        case _:
+            return ()
+
+
+def _is_deep(value: Any, room: int = MAX_DEPTH) -> bool:
+    if room < 0:
+        return True
+    return any(_is_deep(child, room - 1) for child in _children(value))
+
+
+def _has_repeated(value: Any) -> bool:
+    if isinstance(value, RepeatedKeys):
+        return True
+    for child in _children(value):
+        if isinstance(child, (dict, list, RepeatedKeys)) and _has_repeated(child):
+            return True
+    return False
+
+
+def _storable(value: Any) -> bool:
+    match value:
+        case str():
+            return is_storable(value)
+        case dict():
+            return all(is_storable(key) and _storable(child) for key, child in value.items())
+        case RepeatedKeys():
+            return all(is_storable(key) and _storable(child) for key, child in value.pairs)
+        case list():
+            return all(map(_storable, value))
+        case _:
+            return True

@@ -1,0 +1,311 @@
+"""What a bundle implies: events, where each leaf ended, the rows that must come of it, and what was decided on the way.
+
+A system's `derive(bundle)` fills one `Facts`; replay writes it, reconcile compares it with the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+from uuid import UUID
+
+from domain.event import UNKNOWN_AUTHOR, DomainEvent, Source
+from domain.streams import imported_id
+from domain.values import is_unset, normal_text
+from domain.vocabulary import FieldShape
+from migrations_replay import convert
+from migrations_replay.bundle import Bundle, LegacyRecord, LegacyTables
+from migrations_replay.convert import Unreadable
+from migrations_replay.leaves import MAPPED, NORMALISED, QUARANTINED, UNMAPPED, UNREADABLE, escaped, leaves
+
+NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+Provenance = dict[str, tuple[Source, ...]]
+
+
+class ImportedEvent(NamedTuple):
+    """An event a bundle implies, with when it happened, who did it, and which legacy values it was made from."""
+
+    event: DomainEvent
+    occurred_at: datetime
+    provenance: Provenance | None = None
+    actor: str = UNKNOWN_AUTHOR
+
+
+@dataclass
+class StreamFacts:
+    """The events of one stream, from version 1."""
+
+    stream: UUID
+    events: list[ImportedEvent] = field(default_factory=list)
+
+
+class Place(NamedTuple):
+    """Where a leaf's value must be found: a row of a read model, a column, and the steps into a JSON column.
+
+    `item` says that the value is one item of a list, wherever it stands in it.
+    """
+
+    model: str
+    key: UUID
+    column: str
+    steps: tuple[str | int, ...] = ()
+    item: bool = False
+
+
+class Expected(NamedTuple):
+    """A leaf of a record and the value that must be found for it."""
+
+    pointer: str
+    place: Place
+    value: Any
+
+
+@dataclass
+class RecordFacts:
+    """What became of one record: the class of each leaf, where its values went, its own times."""
+
+    record: LegacyRecord
+    snapshot: UUID
+    classes: dict[str, str] = field(default_factory=dict)
+    expected: list[Expected] = field(default_factory=list)
+    created: datetime | None = None
+    updated: datetime | None = None
+    became: UUID | None = None
+
+    @property
+    def earliest(self) -> datetime | None:
+        """The creation time, or what stands in for it: the earliest readable time of the record."""
+        return self.created or self.updated
+
+    def mark(self, pointer: str, value: Any, leaf_class: str) -> None:
+        """Give every leaf at and under a pointer its class; unset ones are normalised."""
+        if isinstance(value, (dict, list)) and value:
+            for below, leaf in leaves(value, pointer):
+                self.classes[below] = NORMALISED if is_unset(leaf) else leaf_class
+        else:
+            self.classes[pointer] = NORMALISED if is_unset(value) else leaf_class
+
+    def expect(self, pointer: str, place: Place, value: Any) -> None:
+        """Say where the value of a leaf must be found."""
+        self.expected.append(Expected(pointer, place, value))
+
+    def source(self, pointer: str) -> Source:
+        """Return the provenance of one of its values."""
+        return Source(self.record.table, self.record.key, pointer)
+
+
+class Candidate(NamedTuple):
+    """A value one record offers for a target field, in its normal form."""
+
+    facts: RecordFacts
+    pointer: str
+    raw: Any
+    value: Any
+
+
+class LegacySystem(LegacyTables, Protocol):
+    """A legacy system: how its records hang together, and what a bundle of them implies."""
+
+    mapping_version: int
+
+    def derive(self, bundle: Bundle) -> Facts:
+        """Return what a bundle implies; pure."""
+        ...
+
+
+class Facts:
+    """Everything one bundle implies."""
+
+    def __init__(self, bundle: Bundle, subject: UUID | None) -> None:
+        self.bundle = bundle
+        self.subject = subject
+        self.streams: list[StreamFacts] = []
+        self.records = {
+            (record.table, record.key): RecordFacts(
+                record, imported_id("snapshot", bundle.system, record.table, record.key)
+            )
+            for record in bundle.records
+        }
+        self.rows: dict[tuple[str, UUID], dict[str, Any]] = {}
+        self.conflicts: list[dict[str, Any]] = []
+        self.unmapped: list[dict[str, Any]] = []
+        self.quarantine: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
+
+    # --- what is said of records ------------------------------------------------------------------------------------
+
+    def of(self, table: str) -> list[RecordFacts]:
+        """Return the facts of the bundle's records of a table, in file order."""
+        return [facts for facts in self.records.values() if facts.record.table == table]
+
+    def finding(self, facts: RecordFacts, name: str, code: str, value: Any) -> None:
+        """Report something about a value that people should know."""
+        record = facts.record
+        self.findings.append(
+            {
+                "bundle": self.bundle.root.key,
+                "table": record.table,
+                "id": record.key,
+                "field": name,
+                "code": code,
+                "value": value,
+            }
+        )
+
+    def unreadable(self, facts: RecordFacts, pointer: str, name: str, value: Any) -> None:
+        """Report a value that is not what it should be; its target stays unset."""
+        facts.mark(pointer, value, UNREADABLE)
+        self.finding(facts, name, "unreadable", value)
+
+    def set_aside(self, facts: RecordFacts, pointer: str, value: Any, code: str, reason: str) -> None:
+        """Quarantine a part of a record."""
+        for below, _ in leaves(value, pointer):
+            facts.classes[below] = QUARANTINED
+        record = facts.record
+        self.quarantine.append({"table": record.table, "id": record.key, "code": code, "reason": reason})
+
+    def no_target(self, facts: RecordFacts, fields: Mapping[str, Any], context: str | None = None) -> None:
+        """Report values (by pointer) that have no target; one entry a record."""
+        kept: dict[str, Any] = {}
+        for pointer, value in fields.items():
+            facts.mark(pointer, value, UNMAPPED)
+            kept.update((below, leaf) for below, leaf in leaves(value, pointer) if not is_unset(leaf))
+        if kept:
+            record = facts.record
+            entry = {"system": self.bundle.system, "bundle": self.bundle.root.key, "table": record.table, "id": record.key}
+            self.unmapped.append(entry | ({"context": context} if context else {}) | {"fields": kept})
+
+    def conflict(self, facts: RecordFacts, name: str, values: list[Any], chosen: Any, rule: str) -> None:
+        """Report that several sources disagree on one target field; `facts` is the record whose value was chosen."""
+        self.conflicts.append(
+            {
+                "system": self.bundle.system,
+                "bundle": self.bundle.root.key,
+                "record": f"{facts.record.table}/{facts.record.key}",
+                "field": name,
+                "values": values,
+                "chosen": chosen,
+                "rule": rule,
+            }
+        )
+
+    # --- what values become ------------------------------------------------------------------------------------------
+
+    def key(self, facts: RecordFacts, name: str, *places: Place) -> None:
+        """Take a primary or foreign key."""
+        document = facts.record.document
+        if name not in document:
+            return
+        raw, value = document[name], convert.key(document[name])
+        if value is None:
+            if is_unset(raw):
+                facts.mark(f"/{name}", raw, NORMALISED)
+            else:
+                self.unreadable(facts, f"/{name}", name, raw)
+            return
+        facts.mark(f"/{name}", raw, MAPPED if value == raw else NORMALISED)
+        for place in places:
+            facts.expect(f"/{name}", place, value)
+
+    def time(self, facts: RecordFacts, name: str, column: str) -> datetime | None:
+        """Take one of a row's own times; returns it in UTC, or None if it is unset or unreadable."""
+        document = facts.record.document
+        if name not in document:
+            return None
+        raw = document[name]
+        if is_unset(raw):
+            facts.mark(f"/{name}", raw, NORMALISED)
+            return None
+        try:
+            moment = convert.instant(raw)
+        except Unreadable:
+            self.unreadable(facts, f"/{name}", name, raw)
+            return None
+        facts.mark(f"/{name}", raw, MAPPED)
+        facts.expect(f"/{name}", Place("legacy_ids", facts.snapshot, column), moment)
+        return moment
+
+    def row_times(self, facts: RecordFacts, created: str, updated: str) -> None:
+        """Take a row's creation and update times; a creation time that is missing is a finding."""
+        facts.created = self.time(facts, created, "created")
+        facts.updated = self.time(facts, updated, "updated")
+        if facts.created is None:
+            self.finding(facts, created, "assumed_time", facts.updated)
+
+    def text(self, facts: RecordFacts, pointer: str, name: str, raw: Any) -> Candidate | None:
+        """Read a text; returns it as a candidate, or None if it is unset or unreadable."""
+        if is_unset(raw):
+            facts.mark(pointer, raw, NORMALISED)
+            return None
+        try:
+            return Candidate(facts, pointer, raw, convert.text(raw))
+        except Unreadable:
+            self.unreadable(facts, pointer, name, raw)
+            return None
+
+    def vocabulary(self, candidate: Candidate, name: str, shape: FieldShape) -> None:
+        """Report a value outside the vocabulary its field is meant to hold."""
+        if shape.is_outside(candidate.value):
+            self.finding(candidate.facts, name, "outside_vocabulary", candidate.raw)
+
+    def settle(self, candidate: Candidate, *places: Place) -> None:
+        """Mark a text whose value is the one stored, and say where it must be found."""
+        candidate.facts.mark(
+            candidate.pointer, candidate.raw, MAPPED if candidate.value == candidate.raw else NORMALISED
+        )
+        for place in places:
+            candidate.facts.expect(candidate.pointer, place, candidate.value)
+
+    def row(self, model: str, key: UUID, columns: dict[str, Any]) -> None:
+        """Say what a row of a read model must hold."""
+        self.rows[model, key] = columns
+
+    def stream(self, stream: UUID) -> StreamFacts:
+        """Begin a stream."""
+        self.streams.append(StreamFacts(stream))
+        return self.streams[-1]
+
+    def occurred(self, *records: RecordFacts) -> datetime:
+        """Return the first time there is: of the records in turn, else the earliest of the bundle, else 1970."""
+        for facts in records:
+            if facts.earliest:
+                return facts.earliest
+        return min((facts.earliest for facts in self.records.values() if facts.earliest), default=NO_TIME)
+
+    def record_rows(self) -> None:
+        """Say what the look-up of legacy ids must hold for every record."""
+        for facts in self.records.values():
+            self.row(
+                "legacy_ids",
+                facts.snapshot,
+                {
+                    "system": self.bundle.system,
+                    "table_name": facts.record.table,
+                    "key": facts.record.key,
+                    "bundle": self.bundle.root.key,
+                    "parent_key": facts.record.parent,
+                    "created": facts.created,
+                    "updated": facts.updated,
+                    "became": facts.became,
+                },
+            )
+
+
+def pointer_to(*steps: str | int) -> str:
+    """Return the JSON pointer for the steps."""
+    return "".join(f"/{escaped(str(step))}" for step in steps)
+
+
+def unique(values: list[Any]) -> list[Any]:
+    """Return the distinct JSON values in order of first appearance."""
+    seen: dict[str, Any] = {}
+    for value in values:
+        seen.setdefault(convert.json_text(value), value)
+    return list(seen.values())
+
+
+def same_text(one: Any, other: Any) -> bool:
+    """Tell whether two texts are equal in normal form."""
+    return isinstance(one, str) and isinstance(other, str) and normal_text(one) == normal_text(other)

@@ -1,0 +1,580 @@
+"""The contexts system: one profile per relationship context becomes one personal profile and an intent per context.
+
+The rules are those of `docs/legacy/contexts.md`; C-numbers refer to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from domain.account import AccountRegistered, ActiveProfileSwitched, ProfileAdded
+from domain.contexts import CONTEXTS, Context, Tone
+from domain.intent import IntentDeclared
+from domain.kinds import KINDS
+from domain.profile import ProfileConflictRecorded, ProfileCreated
+from domain.streams import imported_id, intent_id, merged_profile_id
+from domain.values import is_unset, normal_text
+from domain.vocabulary import FieldShape, text
+from migrations_replay import convert
+from migrations_replay.bundle import Bundle, LegacyTable
+from migrations_replay.convert import Unreadable
+from migrations_replay.document import Problem
+from migrations_replay.facts import (
+    Candidate,
+    Facts,
+    ImportedEvent,
+    Place,
+    Provenance,
+    RecordFacts,
+    pointer_to,
+    same_text,
+    unique,
+)
+from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED, UNMAPPED, leaf_steps
+
+# The blob's keys, and what they are called in Dossier.
+FIRST_NON_EMPTY: Final = {"name": "name", "location": "location", "ageRange": "age_range"}  # C16
+UNIONS: Final = {"coreValues": "core_values", "constraints": "constraints"}  # C17
+MERGED: Final = {"beliefs": "beliefs", "interactionStyle": "interaction_style", "lifestyle": "lifestyle"}  # C18
+SHARED: Final = FIRST_NON_EMPTY | UNIONS | MERGED
+INTENT_FIELDS: Final = {  # C19
+    Context.ROMANTIC: {
+        "relationshipTimeline": "relationship_timeline",
+        "exclusivityExpectation": "exclusivity_expectation",
+        "familyIntentions": "family_intentions",
+        "attractionImportance": "attraction_importance",
+    },
+    Context.FRIENDSHIP: {
+        "friendshipDepth": "friendship_depth",
+        "groupActivityPreference": "group_activity_preference",
+        "emotionalSupportExpectation": "emotional_support_expectation",
+    },
+    Context.PROFESSIONAL: {
+        "partnershipType": "partnership_type",
+        "commitmentHorizon": "commitment_horizon",
+        "complementarySkills": "complementary_skills",
+        "equityOrRevShare": "equity_or_rev_share",
+    },
+    Context.CREATIVE: {
+        "creativeType": "creative_type",
+        "roleNeeded": "role_needed",
+        "processStyle": "process_style",
+        "egoBalance": "ego_balance",
+        "compensationExpectation": "compensation_expectation",
+    },
+    Context.SERVICE: {
+        "serviceType": "service_type",
+        "budgetRange": "budget_range",
+        "timelineNeeded": "timeline_needed",
+        "credentialsRequired": "credentials_required",
+    },
+}
+KIND: Final = "personal"
+TONE: Final = text(*Tone)
+
+
+class ContextsSystem:
+    """The legacy application with a profile for each relationship context."""
+
+    name = "contexts"
+    mapping_version = 1
+    root = "User"
+    tables: Mapping[str, LegacyTable] = {
+        "User": LegacyTable(),
+        "ContextProfile": LegacyTable("userId", "User"),
+        "Profile": LegacyTable("contextProfileId", "ContextProfile"),
+        "ChatMessage": LegacyTable("userId", "User", references={"contextProfileId": "ContextProfile"}),
+    }
+    inherited = frozenset({"unknown_context"})
+
+    def refuse(self, table: str, document: Mapping[str, Any]) -> Problem | None:
+        """C8a: a context profile of a context nobody knows cannot be placed."""
+        if table == "ContextProfile" and context_of(document) is None:
+            return Problem("unknown_context", "contextType is none of the five contexts")
+        return None
+
+    def derive(self, bundle: Bundle) -> Facts:
+        """Return what a user with their contexts, blobs and messages implies."""
+        if bundle.root.table != self.root:
+            return _without_home(bundle)
+        account_id = imported_id("account", self.name, self.root, bundle.root.key)
+        facts = Facts(bundle, account_id)
+        for record in facts.records.values():
+            if record.record.table != "ChatMessage":
+                facts.row_times(record, "createdAt", "updatedAt")
+        user = facts.of("User")[0]
+        _account(facts, user, account_id)
+        contexts = _contexts_in_order(facts)
+        blobs = {context.record.key: _blobs(facts, context) for context in contexts}
+        _profile(facts, user, account_id, [blob for context in contexts for blob in blobs[context.record.key]])
+        for context_type in Context:
+            rows = [context for context in contexts if context_of(context.record.document) is context_type]
+            if rows:
+                _intent(facts, account_id, context_type, rows, blobs)
+        for message in facts.of("ChatMessage"):
+            _message(facts, message)
+        facts.record_rows()
+        return facts
+
+
+def context_of(document: Mapping[str, Any]) -> Context | None:
+    """Return the context a ContextProfile row names, None if it is none of the five."""
+    value = document.get("contextType")
+    return CONTEXTS[Context(name)].context if isinstance(value, str) and (name := normal_text(value)) in CONTEXTS else None
+
+
+# --- the account (C11, C12) ----------------------------------------------------------------------------------------
+
+
+def _account(facts: Facts, user: RecordFacts, account_id: UUID) -> None:
+    document = user.record.document
+    user.became = account_id
+    profile_id = merged_profile_id(account_id, KIND)
+    facts.key(user, "id", Place("legacy_ids", user.snapshot, "key"))
+    user.expect("/id", Place("profiles", profile_id, "account_id"), account_id)
+    values: dict[str, str] = {}
+    provenance: Provenance = {}
+    for name in ("email", "name"):
+        if name in document and (found := facts.text(user, f"/{name}", name, document[name])):
+            facts.settle(found, Place("accounts", account_id, name))
+            values[name] = found.value
+            provenance[name] = (user.source(f"/{name}"),)
+    facts.no_target(user, _rest(document, {"id", "email", "name", "createdAt", "updatedAt"}))
+    registered = facts.occurred(user)
+    if user.created:
+        user.expect("/createdAt", Place("accounts", account_id, "registered_at"), user.created)
+    facts.stream(account_id).events += [
+        ImportedEvent(AccountRegistered(**values), registered, provenance),
+        ImportedEvent(ProfileAdded(profile_id=profile_id, kind=KIND), registered),
+        ImportedEvent(ActiveProfileSwitched(profile_id=profile_id, previous=None), registered),
+    ]
+    facts.row(
+        "accounts",
+        account_id,
+        {"email": values.get("email"), "name": values.get("name"), "registered_at": registered},
+    )
+
+
+# --- context profiles and their blobs (C13–C15, C20, C21) -------------------------------------------------------------
+
+
+def _contexts_in_order(facts: Facts) -> list[RecordFacts]:
+    rows = facts.of("ContextProfile")
+    for row in rows:
+        facts.key(row, "id", Place("legacy_ids", row.snapshot, "key"))
+    return _oldest_first(facts, rows)
+
+
+def _oldest_first(facts: Facts, rows: list[RecordFacts]) -> list[RecordFacts]:
+    return sorted(rows, key=lambda row: (facts.occurred(row), row.record.key))
+
+
+class _Blob:
+    """The blob of one Profile row: the values it offers, each under its key in the blob."""
+
+    def __init__(self, row: RecordFacts, context: Context, data: dict[str, Any]) -> None:
+        self.row, self.context, self.data = row, context, data
+
+
+def _blobs(facts: Facts, context: RecordFacts) -> list[_Blob]:
+    """Take the Profile rows of a context (the index allows one; a damaged export may hold more)."""
+    rows = [row for row in facts.of("Profile") if row.record.parent == context.record.key]
+    kind = context_of(context.record.document)
+    assert kind is not None
+    return [_blob(facts, row, kind) for row in _oldest_first(facts, rows)]
+
+
+def _blob(facts: Facts, row: RecordFacts, context: Context) -> _Blob:
+    document = row.record.document
+    facts.key(row, "id", Place("legacy_ids", row.snapshot, "key"))
+    facts.key(row, "contextProfileId", Place("legacy_ids", row.snapshot, "parent_key"))
+    for name in ("completeness", "missing"):
+        if name in document:
+            row.mark(f"/{name}", document[name], DERIVED)
+    data = document.get("data", {})
+    rest = _rest(
+        document, {"id", "contextProfileId", "createdAt", "updatedAt", "completeness", "missing", "data"}
+    )
+    if not isinstance(data, dict):
+        facts.set_aside(row, "/data", data, "bad_blob", "the blob is not a JSON object")
+        data = {}
+    elif not data and "data" in document:
+        row.mark("/data", data, NORMALISED)
+    known = SHARED.keys() | INTENT_FIELDS[context].keys()
+    rest |= {pointer_to("data", name): value for name, value in data.items() if name not in known}
+    facts.no_target(row, rest, context)
+    return _Blob(row, context, data)
+
+
+def _rest(document: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    return {pointer_to(name): value for name, value in document.items() if name not in known}
+
+
+# --- the shared profile (C16–C18, C23) ------------------------------------------------------------------------------
+
+
+class _Merged:
+    """The profile as it is put together: values and provenance by target field, conflicts to record."""
+
+    def __init__(self, profile_id: UUID) -> None:
+        self.profile_id = profile_id
+        self.fields: dict[str, Any] = {}
+        self.provenance: Provenance = {}
+        self.conflicts: list[ProfileConflictRecorded] = []
+
+    def place(self, *steps: str | int, item: bool = False) -> Place:
+        return Place("profiles", self.profile_id, "fields", steps, item)
+
+    def came_from(self, target: str, facts: RecordFacts, pointer: str) -> None:
+        self.provenance[target] = (*self.provenance.get(target, ()), facts.source(pointer))
+
+
+def _profile(facts: Facts, user: RecordFacts, account_id: UUID, blobs: list[_Blob]) -> None:
+    merged = _Merged(merged_profile_id(account_id, KIND))
+    for name, target in FIRST_NON_EMPTY.items():
+        _first_non_empty(facts, merged, blobs, name, target)
+    for name, target in UNIONS.items():
+        _union(facts, merged, blobs, name, target)
+    for name, target in MERGED.items():
+        _merge(facts, merged, blobs, name, target)
+    for blob in blobs:
+        blob.row.became = merged.profile_id
+    created = min((blob.row.earliest for blob in blobs if blob.row.earliest), default=facts.occurred(user))
+    event = ProfileCreated(account_id=account_id, kind=KIND, fields=merged.fields)
+    events = facts.stream(merged.profile_id).events
+    events.append(ImportedEvent(event, created, merged.provenance))
+    events += [ImportedEvent(conflict, created) for conflict in merged.conflicts]
+    facts.row(
+        "profiles", merged.profile_id, {"account_id": account_id, "kind": KIND, "fields": merged.fields}
+    )
+
+
+def _first_non_empty(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target: str) -> None:
+    pointer = pointer_to("data", name)
+    offered = [blob for blob in blobs if name in blob.data]
+    found = [value for blob in offered if (value := facts.text(blob.row, pointer, name, blob.data[name]))]
+    for candidate in found:
+        facts.vocabulary(candidate, name, KINDS[KIND].fields[target])
+    _choose_text(facts, found, name, merged.place(target), rule="first_non_empty")
+    if not found:
+        return
+    chosen = found[0].value
+    merged.fields[target] = chosen
+    for candidate in found:
+        if candidate.value == chosen:
+            merged.came_from(target, candidate.facts, pointer)
+    values = unique([candidate.value for candidate in found])
+    if len(values) > 1:
+        merged.conflicts.append(
+            ProfileConflictRecorded(field=target, values=tuple(values), chosen=chosen, rule="first_non_empty")
+        )
+
+
+def _choose_text(facts: Facts, found: list[Candidate], name: str, place: Place, *, rule: str) -> None:
+    """Mark the candidates for one text field, the first of which is chosen; report what disagrees."""
+    if not found:
+        return
+    chosen = found[0]
+    for candidate in found:
+        if candidate.value == chosen.value:
+            facts.settle(candidate, place)
+        else:
+            candidate.facts.mark(candidate.pointer, candidate.raw, CONFLICTING)
+    values = unique([candidate.value for candidate in found])
+    if len(values) > 1:
+        facts.conflict(chosen.facts, name, values, chosen.value, rule)
+
+
+def _union(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target: str) -> None:
+    items: list[str] = []
+    for blob in blobs:
+        if name in blob.data:
+            items += _texts(facts, blob.row, name, blob.data[name], merged.place(target, item=True))
+            merged.came_from(target, blob.row, pointer_to("data", name))
+    if items:
+        merged.fields[target] = unique(items)
+    else:
+        merged.provenance.pop(target, None)
+
+
+def _texts(facts: Facts, row: RecordFacts, name: str, raw: Any, place: Place) -> list[str]:
+    """Read a list of texts, kept exactly as they are (C17, C20)."""
+    pointer = pointer_to("data", name)
+    if is_unset(raw):
+        row.mark(pointer, raw, NORMALISED)
+        return []
+    try:
+        found = convert.opened(raw, list)
+    except Unreadable:
+        facts.unreadable(row, pointer, name, raw)
+        return []
+    if found is not raw:
+        return _opened_texts(facts, row, name, raw, found, place)
+    items = []
+    for index, item in enumerate(found):
+        below = f"{pointer}/{index}"
+        if isinstance(item, str) or is_unset(item):
+            row.mark(below, item, MAPPED)
+            if not is_unset(item):
+                row.expect(below, place, item)
+                items.append(item)
+        else:
+            facts.unreadable(row, below, f"{name}/{index}", item)
+    return items
+
+
+def _opened_texts(
+    facts: Facts, row: RecordFacts, name: str, raw: Any, found: list[Any], place: Place
+) -> list[str]:
+    """Take a list that stood as JSON in a text: it is one leaf, so it is read whole or not at all."""
+    pointer = pointer_to("data", name)
+    if not all(isinstance(item, str) or is_unset(item) for item in found):
+        facts.unreadable(row, pointer, name, raw)
+        return []
+    items = [item for item in found if not is_unset(item)]
+    row.mark(pointer, raw, NORMALISED)
+    for item in items:
+        row.expect(pointer, place, item)
+    return items
+
+
+class _Offered:
+    """What one blob offers for one key of a merged object. `leaf` is set where the object was opened from a text."""
+
+    def __init__(self, row: RecordFacts, pointer: str, value: Any, *, opened: bool) -> None:
+        self.row, self.pointer, self.value, self.opened = row, pointer, value, opened
+
+
+def _merge(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target: str) -> None:
+    offered: dict[str, list[_Offered]] = {}
+    for blob in blobs:
+        if name in blob.data:
+            for key, value in _object(facts, blob.row, name, blob.data[name]):
+                offered.setdefault(key, []).append(value)
+    for key, values in offered.items():
+        winner = values[-1]
+        merged.fields.setdefault(target, {})[key] = winner.value
+        for value in values:
+            _settle_key(merged, target, key, value, winner)
+            if convert.same_json(value.value, winner.value):
+                merged.came_from(f"{target}/{key}", value.row, value.pointer)
+        _report_overwritten(facts, merged, name, target, key, values)
+
+
+def _object(facts: Facts, row: RecordFacts, name: str, raw: Any) -> list[tuple[str, _Offered]]:
+    pointer = pointer_to("data", name)
+    if is_unset(raw):
+        row.mark(pointer, raw, NORMALISED)
+        return []
+    try:
+        found = convert.opened(raw, dict)
+        if found is not raw:
+            convert.exact(found)
+    except Unreadable:
+        facts.unreadable(row, pointer, name, raw)
+        return []
+    if found is not raw:
+        row.mark(pointer, raw, NORMALISED)
+        return [(key, _Offered(row, pointer, value, opened=True)) for key, value in found.items() if not is_unset(value)]
+    return list(_keys(facts, row, name, found))
+
+
+def _keys(facts: Facts, row: RecordFacts, name: str, found: dict[str, Any]) -> list[tuple[str, _Offered]]:
+    offered = []
+    for key, value in found.items():
+        below = pointer_to("data", name, key)
+        if is_unset(value):
+            row.mark(below, value, NORMALISED)
+        elif convert.holds_odd_number(value):
+            facts.unreadable(row, below, f"{name}/{key}", value)
+        else:
+            offered.append((key, _Offered(row, below, value, opened=False)))
+    return offered
+
+
+def _settle_key(merged: _Merged, target: str, key: str, value: _Offered, winner: _Offered) -> None:
+    if value.opened:
+        if convert.same_json(value.value, winner.value):
+            value.row.expect(value.pointer, merged.place(target, key), winner.value)
+        elif not _same_but_for_form(value.value, winner.value):
+            value.row.classes[value.pointer] = CONFLICTING  # the text is one leaf: it is only as settled as its worst key
+        return
+    if convert.same_json(value.value, winner.value):
+        value.row.mark(value.pointer, value.value, MAPPED)
+        for steps, leaf in leaf_steps(value.value):
+            value.row.expect(value.pointer + pointer_to(*steps), merged.place(target, key, *steps), leaf)
+    elif _same_but_for_form(value.value, winner.value):
+        value.row.mark(value.pointer, value.value, NORMALISED)
+    else:
+        value.row.mark(value.pointer, value.value, CONFLICTING)
+
+
+def _same_but_for_form(one: Any, other: Any) -> bool:
+    return same_text(one, other) or convert.same_json(convert.normal_json(one), convert.normal_json(other))
+
+
+def _report_overwritten(
+    facts: Facts, merged: _Merged, name: str, target: str, key: str, values: list[_Offered]
+) -> None:
+    winner = values[-1]
+    forms = unique([convert.normal_json(value.value) for value in values])
+    if len(forms) < 2:
+        return
+    facts.conflict(winner.row, f"{name}/{key}", forms, winner.value, "last_writer_wins")
+    merged.conflicts.append(
+        ProfileConflictRecorded(
+            field=f"{target}/{key}", values=tuple(forms), chosen=winner.value, rule="last_writer_wins"
+        )
+    )
+
+
+# --- the intents (C13, C19) --------------------------------------------------------------------------------------------
+
+
+def _intent(
+    facts: Facts, account_id: UUID, context: Context, rows: list[RecordFacts], blobs: Mapping[str, list[_Blob]]
+) -> None:
+    """Declare the intent of a context; of several rows for it (oldest first) the last is chosen."""
+    stream = intent_id(account_id, context)
+    chosen = rows[-1]
+    for row in rows:
+        row.became = stream
+        _context_keys(facts, row, stream, chosen=row is chosen)
+    tone = _tone(facts, rows, stream)
+    fields, provenance = _intent_fields(facts, stream, context, rows, blobs)
+    if tone:
+        provenance["tone_preference"] = (tone.facts.source(tone.pointer),)
+    declared = IntentDeclared(
+        account_id=account_id,
+        context=context,
+        fields=fields,
+        tone_preference=tone.value if tone else None,
+        context_profile_id=chosen.record.key,
+    )
+    provenance["context"] = (chosen.source("/contextType"),)
+    provenance["context_profile_id"] = (chosen.source("/id"),)
+    facts.stream(stream).events.append(ImportedEvent(declared, facts.occurred(chosen), provenance))
+    facts.row(
+        "intents",
+        stream,
+        {
+            "account_id": account_id,
+            "context": str(context),
+            "fields": fields,
+            "tone_preference": declared.tone_preference,
+            "context_profile_id": chosen.record.key,
+        },
+    )
+
+
+def _context_keys(facts: Facts, row: RecordFacts, stream: UUID, *, chosen: bool) -> None:
+    document = row.record.document
+    facts.key(row, "userId", Place("legacy_ids", row.snapshot, "parent_key"))
+    row.expect("/userId", Place("intents", stream, "account_id"), facts.subject)
+    raw = document["contextType"]
+    facts.settle(Candidate(row, "/contextType", raw, normal_text(raw)), Place("intents", stream, "context"))
+    if chosen:
+        row.expect(f"/{'id' if 'id' in document else '_id'}", Place("intents", stream, "context_profile_id"), row.record.key)
+    known = {"id", "userId", "contextType", "tonePreference", "createdAt", "updatedAt"}
+    facts.no_target(row, _rest(document, known), context_of(document))
+
+
+def _tone(facts: Facts, rows: list[RecordFacts], stream: UUID) -> Candidate | None:
+    found = []
+    for row in reversed(rows):
+        document = row.record.document
+        if "tonePreference" in document:
+            candidate = facts.text(row, "/tonePreference", "tonePreference", document["tonePreference"])
+            if candidate:
+                facts.vocabulary(candidate, "tonePreference", TONE)
+                found.append(candidate)
+    _choose_text(facts, found, "tonePreference", Place("intents", stream, "tone_preference"), rule="latest_row")
+    return found[0] if found else None
+
+
+def _intent_fields(
+    facts: Facts, stream: UUID, context: Context, rows: list[RecordFacts], blobs: Mapping[str, list[_Blob]]
+) -> tuple[dict[str, Any], Provenance]:
+    fields: dict[str, Any] = {}
+    provenance: Provenance = {}
+    latest_first = [blob for row in reversed(rows) for blob in reversed(blobs[row.record.key])]
+    for name, target in INTENT_FIELDS[context].items():
+        offered = [blob for blob in latest_first if name in blob.data]
+        if offered:
+            take = _intent_texts if CONTEXTS[context].fields[target].shape == "texts" else _intent_text
+            shape = CONTEXTS[context].fields[target]
+            value, source = take(facts, offered, name, Place("intents", stream, "fields", (target,)), shape)
+            if value is not None and source is not None:
+                fields[target] = value
+                provenance[target] = (source.source(pointer_to("data", name)),)
+    return fields, provenance
+
+
+def _intent_text(
+    facts: Facts, offered: list[_Blob], name: str, place: Place, shape: FieldShape
+) -> tuple[str | None, RecordFacts | None]:
+    pointer = pointer_to("data", name)
+    found = [value for blob in offered if (value := facts.text(blob.row, pointer, name, blob.data[name]))]
+    for candidate in found:
+        facts.vocabulary(candidate, name, shape)
+    _choose_text(facts, found, name, place, rule="latest_row")
+    return (found[0].value, found[0].facts) if found else (None, None)
+
+
+def _intent_texts(
+    facts: Facts, offered: list[_Blob], name: str, place: Place, _: FieldShape
+) -> tuple[list[str] | None, RecordFacts | None]:
+    chosen: tuple[list[str], RecordFacts] | None = None
+    values = []
+    for blob in offered:
+        items = _texts(facts, blob.row, name, blob.data[name], place._replace(item=True))
+        if not items:
+            continue
+        values.append(items)
+        if chosen is None:
+            chosen = items, blob.row
+        elif items != chosen[0]:
+            _drop_items(blob.row, place)
+    if len(unique(values)) > 1 and chosen:
+        facts.conflict(chosen[1], name, unique(values), chosen[0], "latest_row")
+    return chosen or (None, None)
+
+
+def _drop_items(row: RecordFacts, place: Place) -> None:
+    """Another row's list was chosen: the set items of this one are conflicting."""
+    for expected in row.expected:
+        if expected.place == place._replace(item=True):
+            row.classes[expected.pointer] = CONFLICTING
+    row.expected = [expected for expected in row.expected if expected.place != place._replace(item=True)]
+
+
+# --- messages, and tables without a home (C22) -------------------------------------------------------------------------
+
+
+def _message(facts: Facts, message: RecordFacts) -> None:
+    record = message.record
+    try:
+        message.created = convert.instant(record.document.get("createdAt"))
+    except Unreadable:
+        message.created = None
+    for name in sorted(record.dangling):
+        facts.finding(message, name, "dangling_reference", record.document[name])
+    _unmapped_whole(message)
+
+
+def _without_home(bundle: Bundle) -> Facts:
+    facts = Facts(bundle, None)
+    for record in facts.records.values():
+        _unmapped_whole(record)
+    facts.record_rows()
+    return facts
+
+
+def _unmapped_whole(record: RecordFacts) -> None:
+    for name, value in record.record.document.items():
+        record.mark(pointer_to(name), value, UNMAPPED)
+
+
+SYSTEM: Final = ContextsSystem()
