@@ -148,6 +148,10 @@ class BundleIndex:
         for root in self._roots:
             yield self._bundle(root)
 
+    def keys(self, table: str) -> Iterator[str]:
+        """Yield the keys of a table's records that were taken in."""
+        return (key for key, number in self._keys.get(table, {}).items() if number > _REFUSED)
+
     def exists(self, table: str, key: str) -> bool:
         """Tell whether the source holds a row with this key, taken in or not."""
         return key in self._keys.get(table, ())

@@ -36,7 +36,12 @@ class ReadModel:
 
 
 def one_row_a_stream(
-    name: str, *, version: int, key: str, topics: Iterable[str], fold: Callable[[Row | None, Recorded], Row | None]
+    name: str,
+    *,
+    version: int,
+    key: str,
+    topics: Iterable[str],
+    fold: Callable[[Row | None, Recorded], Row | None],
 ) -> ReadModel:
     """Return a read model with one row for each stream, its key column holding the stream id."""
 

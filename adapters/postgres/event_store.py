@@ -185,6 +185,21 @@ class PostgresEventStore:
         assert position is not None
         return int(position[0])
 
+    def copy_from(self, other: PostgresEventStore, streams: Sequence[UUID]) -> None:
+        """Copy whole streams from another store of the same database; those that are here already are left alone."""
+        copy = sql.SQL(
+            "INSERT INTO {}.stored_events (originator_id, originator_version, topic, state)"
+            " SELECT originator_id, originator_version, topic, state FROM {}.stored_events"
+            " WHERE originator_id = ANY(%s) ORDER BY notification_id ON CONFLICT DO NOTHING"
+        ).format(sql.Identifier(self.schema), sql.Identifier(other.schema))
+        with translated(), self._gated() as connection:
+            connection.execute(copy, [list(streams)])
+
+    def drop(self) -> None:
+        """Drop the schema with all it holds."""
+        with translated(), self.pool.connection() as connection:
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema)))
+
     @contextmanager
     def _gated(self) -> Iterator[Connection[tuple[Any, ...]]]:
         """A transaction that holds the append gate."""

@@ -1,1 +1,11 @@
 """The legacy systems, one file each, written for someone who knows the system and not our code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from migrations_replay.facts import LegacySystem
+from migrations_replay.systems import contexts
+
+SYSTEMS: Final[dict[str, LegacySystem]] = {system.name: system for system in (contexts.SYSTEM,)}
+"""Every legacy system by its name."""

@@ -1,0 +1,79 @@
+"""The composition root: from settings to a running application. Nothing else opens connections or reads the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from adapters.postgres.embedded import EmbeddedPostgres, choose_home
+from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.read_store import PostgresReadStore
+from adapters.settings import Settings
+from domain.service import Dossier
+from projections.all import READ_MODELS
+from projections.follow import catch_up
+
+
+@dataclass(frozen=True)
+class Application:
+    """Everything a command line, a server or a test needs: the command API, the event store and the tables."""
+
+    pool: ConnectionPool[Connection[tuple[Any, ...]]]
+    dossier: Dossier
+    events: PostgresEventStore
+    reads: PostgresReadStore
+
+    def initialise(self) -> None:
+        """Create whatever is not there yet: the store, its guards, the tables of the read models."""
+        self.events.create()
+        self.reads.create(READ_MODELS)
+
+    def catch_up(self) -> int:
+        """Bring the read models up to the log, so that reads see every earlier write; returns their position."""
+        return catch_up(self.events, self.reads, READ_MODELS)
+
+    def namespace(self, prefix: str) -> Application:
+        """Return the same application over schemas of its own, whose names begin with the prefix."""
+        events = PostgresEventStore(self.pool, f"{prefix}{self.events.schema}")
+        dossier = Dossier(events, self.dossier.clock, self.dossier.new_id)
+        return Application(self.pool, dossier, events, PostgresReadStore(self.pool, prefix))
+
+
+def utc_now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+def embedded(settings: Settings) -> tuple[EmbeddedPostgres, str | None]:
+    """Return the embedded server, and a sentence for people if its data cannot stand where they asked."""
+    home, notice = choose_home(Path(settings.home).resolve())
+    return EmbeddedPostgres(home), notice
+
+
+def database_url(settings: Settings) -> str:
+    """Return the URL of the database to use; starts the embedded server if none is configured."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return embedded(settings)[0].ensure_running()
+
+
+@contextmanager
+def application(settings: Settings) -> Iterator[Application]:
+    """Open the application; an embedded database is initialised on the way, another one is left to `dossier db init`."""
+    pool = open_pool(database_url(settings), size=settings.pool_size, lock_timeout_ms=settings.lock_timeout_ms)
+    try:
+        events = PostgresEventStore(pool)
+        opened = Application(pool, Dossier(events, utc_now, uuid4), events, PostgresReadStore(pool))
+        if settings.database_url is None:
+            opened.initialise()
+        yield opened
+    finally:
+        pool.close()

@@ -1,0 +1,252 @@
+"""A migration from end to end: open the source, replay, project, reconcile, report. The same code for a dry run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+from uuid import uuid4
+
+import orjson
+
+from adapters.bootstrap import Application
+from adapters.legacy.json_lines import LineFiles, open_export
+from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
+from domain.errors import InputUnreadable, NotFound
+from domain.streams import imported_id
+from migrations_replay.bundle import Bundle, BundleIndex
+from migrations_replay.facts import LegacySystem
+from migrations_replay.reconcile import Proof, Reconcile
+from migrations_replay.replay import BATCH_EVENTS, Outcome, Replay
+from migrations_replay.report import as_plain, markdown, rules, shared_email_findings
+from migrations_replay.systems import SYSTEMS
+from projections.all import READ_MODELS
+from projections.follow import catch_up
+
+Mode = Literal["plan", "run", "verify"]
+_MODELS: Final = {model.name: model for model in READ_MODELS}
+
+
+class Watch(Protocol):
+    """Who is told how far the work is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` in a stage: read, replay, project or reconcile."""
+        ...
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What to migrate: the system, its export, and which roots of it (all by default)."""
+
+    system: LegacySystem
+    source: Path
+    only: tuple[str, ...] = ()
+    batch_events: int = BATCH_EVENTS
+
+    @classmethod
+    def of(cls, system: str, source: Path, only: Sequence[str] = (), batch_events: int = BATCH_EVENTS) -> Migration:
+        """Return the migration of a system by its name; raises NotFound naming the known ones."""
+        if system not in SYSTEMS:
+            raise NotFound(f"there is no legacy system {system!r}", field="system", hint=f"one of: {', '.join(SYSTEMS)}")
+        return cls(SYSTEMS[system], source, tuple(only), batch_events)
+
+
+def plan(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
+    """Do the whole run in throwaway schemas, with the streams it touches copied in, and return its report."""
+    scratch = app.namespace(f"plan_{uuid4().hex[:8]}_")
+    try:
+        scratch.initialise()
+        return _run(scratch, migration, watch, "plan", live=app)
+    finally:
+        scratch.events.drop()
+        scratch.reads.drop()
+
+
+def run(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
+    """Migrate, resuming where an earlier run stopped, and return the report; raises RunConflict if one is under way."""
+    with run_lock(app.events, migration.system.name):
+        return _run(app, migration, watch, "run")
+
+
+def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
+    """Reconcile the tables with the source and return the report; writes nothing to the log."""
+    store = PostgresMigrationStore(app.events, app.reads)
+    with _opened(migration, watch) as (source, index, bundles):
+        began = time.monotonic()
+        outcome = Outcome(uuid4(), read=sum(index.rows.values()))
+        for record in index.set_aside():
+            outcome.take_aside(record)
+        _project(app, watch)
+        proof = _reconcile(migration, store, _taken(bundles(), outcome), index, watch)
+        report = _report(migration, "verify", source, index, outcome, proof, store)
+        return report | {"timing": {"reconcile_s": _since(began)}}
+
+
+def run_status(app: Application, system: str) -> list[dict[str, Any]]:
+    """Return the runs of a system as the tables know them, oldest first."""
+    app.catch_up()
+    rows = app.reads.fetch(_MODELS["migration_runs"], system=system)
+    return sorted(rows, key=lambda row: (row["started_at"], row["position"]))
+
+
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Write a report as `.json` or `.md`, readable by its owner alone: it names people's values."""
+    if path.suffix not in (".json", ".md"):
+        raise InputUnreadable(f"a report is .json or .md, not {path.suffix!r}", field="report")
+    body = (
+        markdown(report).encode("utf-8", "replace")
+        if path.suffix == ".md"
+        else orjson.dumps(report, option=orjson.OPT_INDENT_2)
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(body)
+
+
+def _run(app: Application, migration: Migration, watch: Watch, mode: Mode, live: Application | None = None) -> dict[str, Any]:
+    store = PostgresMigrationStore(app.events, app.reads, live.events if live else None)
+    began = time.monotonic()
+    with _opened(migration, watch) as (source, index, bundles):
+        read = time.monotonic()
+        replay = Replay(migration.system, store, app.dossier.clock, uuid4(), migration.batch_events)
+        outcome = replay.run(
+            index, bundles(), source.kind, lambda done, total: watch("replay", done, total)
+        )
+        replayed = time.monotonic()
+        _project(app, watch)
+        projected = time.monotonic()
+        proof = _reconcile(migration, store, bundles(), index, watch)
+        report = _report(migration, mode, source, index, outcome, proof, store)
+    events = sum(outcome.appended.values())
+    return report | {
+        "timing": {
+            "read_s": round(read - began, 3),
+            "replay_s": round(replayed - read, 3),
+            "project_s": round(projected - replayed, 3),
+            "reconcile_s": _since(projected),
+            "total_s": _since(began),
+            "bundles_per_s": round(outcome.bundles / max(replayed - began, 1e-9), 1),
+            "events_per_s": round(events / max(replayed - began, 1e-9), 1),
+        }
+    }
+
+
+@contextmanager
+def _opened(
+    migration: Migration, watch: Watch
+) -> Iterator[tuple[LineFiles, BundleIndex, Callable[[], Iterable[Bundle]]]]:
+    with open_export(migration.source) as source:
+        watch("read", 0, 0)
+        index = BundleIndex(source, migration.system)
+        if migration.system.root not in index.tables:
+            raise InputUnreadable(
+                f"the export has no table {migration.system.root}",
+                field="source",
+                hint=f"a {migration.system.name} export holds {', '.join(migration.system.tables)}",
+            )
+        watch("read", index.records, index.records)
+        yield source, index, lambda: _selected(migration, index)
+
+
+def _selected(migration: Migration, index: BundleIndex) -> Iterable[Bundle]:
+    """Return all bundles, or those of `--only`: a root's key, `legacy:SYSTEM/TABLE/KEY`, or an account id."""
+    if not migration.only:
+        return index
+    found: dict[str, Bundle] = {}
+    for name in migration.only:
+        bundle = _by_name(migration.system, index, name)
+        if bundle is None:
+            raise NotFound(f"the export has no record {name!r} that could be taken in", field="only")
+        found[bundle.root.key] = bundle
+    return found.values()
+
+
+def _by_name(system: LegacySystem, index: BundleIndex, name: str) -> Bundle | None:
+    prefix = f"legacy:{system.name}/"
+    if name.startswith(prefix):
+        table, _, key = name.removeprefix(prefix).partition("/")
+        return index.find(table, key)
+    if bundle := index.find(system.root, name):
+        return bundle
+    keys = (key for key in index.keys(system.root) if str(imported_id("account", system.name, system.root, key)) == name)
+    key = next(keys, None)
+    return index.find(system.root, key) if key is not None else None
+
+
+def _project(app: Application, watch: Watch) -> None:
+    catch_up(app.events, app.reads, READ_MODELS, progress=lambda done, total: watch("project", done, total))
+
+
+def _reconcile(
+    migration: Migration, store: PostgresMigrationStore, bundles: Iterable[Bundle], index: BundleIndex, watch: Watch
+) -> Proof:
+    reconcile = Reconcile(migration.system, store, _MODELS)
+    total = len(migration.only) or index.bundles
+    proof = reconcile.run(bundles, lambda done: watch("reconcile", done, total))
+    if not migration.only:
+        for record in index.set_aside():
+            proof.set_aside(record.document)
+    return proof
+
+
+def _taken(bundles: Iterable[Bundle], outcome: Outcome) -> Iterator[Bundle]:
+    """Pass bundles through, counting what they imply as a run would."""
+    for bundle in bundles:
+        outcome.take(SYSTEMS[bundle.system].derive(bundle))
+        yield bundle
+
+
+def _report(
+    migration: Migration,
+    mode: Mode,
+    source: LineFiles,
+    index: BundleIndex,
+    outcome: Outcome,
+    proof: Proof,
+    store: PostgresMigrationStore,
+) -> dict[str, Any]:
+    shared = store.shared_emails(migration.system.name)
+    report = {
+        "system": migration.system.name,
+        "run_id": str(outcome.run_id),
+        "mode": mode,
+        "resumed": outcome.resumed,
+        "mapping_version": migration.system.mapping_version,
+        "source": {"kind": source.kind, "tables": index.rows},
+        "snapshots": {
+            "read": outcome.read,
+            "recorded": outcome.recorded,
+            "unchanged": outcome.unchanged,
+            "quarantined": outcome.set_aside,
+        },
+        "events": {"appended": sum(outcome.appended.values()), "by_topic": dict(sorted(outcome.appended.items()))},
+        "leaves": outcome.ledger.as_dict(),
+        "conflicts": outcome.conflicts,
+        "unmapped": outcome.unmapped,
+        "quarantine": outcome.quarantine,
+        "findings": outcome.findings + shared_email_findings(migration.system.root, shared),
+        "pending": outcome.changed,
+        "reconcile": proof.as_dict(),
+        "differences": proof.differences,
+        "rules": rules(outcome, store.counts(migration.system.name), index, proof),
+    }
+    plain: dict[str, Any] = as_plain(report)
+    return plain
+
+
+def has_findings(report: dict[str, Any]) -> bool:
+    """Tell whether people should look at a report: exit code 1. A verification looks at its proof alone."""
+    differs = any(report["reconcile"][name] for name in ("missing", "extra", "unexplained"))
+    if report["mode"] == "verify":
+        return differs
+    listed = any(report[name] for name in ("conflicts", "quarantine", "findings", "pending"))
+    return differs or listed or not all(line["passed"] for line in report["rules"])
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+

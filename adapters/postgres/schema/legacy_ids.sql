@@ -1,0 +1,23 @@
+-- The read model `legacy_ids` (projections/legacy_ids.py). Run with search_path set to the model's own schema.
+CREATE TABLE legacy_ids (
+    snapshot_id     uuid             NOT NULL,  -- the stream of the record's snapshots
+    system          text             NOT NULL,
+    table_name      text             NOT NULL,
+    key             text COLLATE "C" NOT NULL,
+    bundle          text COLLATE "C" NOT NULL,  -- key of the root record
+    parent_key      text COLLATE "C",
+    created         timestamptz,                -- the row's own times
+    updated         timestamptz,
+    became          uuid,                       -- the stream its content went to
+    digest          text             NOT NULL,
+    mapping_version int              NOT NULL,
+    run_id          text             NOT NULL,  -- the run that recorded the newest snapshot
+    version         bigint           NOT NULL CHECK (version >= 1),
+    position        bigint           NOT NULL,
+    recorded_at     timestamptz      NOT NULL
+);
+-- indexes
+ALTER TABLE legacy_ids ADD PRIMARY KEY (snapshot_id);
+ALTER TABLE legacy_ids ADD UNIQUE (system, table_name, key);
+CREATE INDEX legacy_ids_bundle ON legacy_ids (system, bundle);
+CREATE INDEX legacy_ids_became ON legacy_ids (became);

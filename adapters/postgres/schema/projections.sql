@@ -1,0 +1,7 @@
+-- How far each read model has come. Run with search_path set to the schema of the positions.
+CREATE TABLE positions (
+    read_model text        PRIMARY KEY,
+    version    int         NOT NULL,            -- of the fold and the table; another one means: rebuild
+    position   bigint      NOT NULL CHECK (position >= 0),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,329 @@
+"""Bundles become events: in bounded batches, each bundle whole or not at all, resumable, and a no-op when repeated.
+
+Replay bypasses `decide`: history is not up for decision. What was recorded before, by its digest and under this mapping
+version, is left alone, so a run that was killed is simply run again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+from uuid import UUID
+
+from domain.event import IMPORTER, DomainEvent, EventMetadata, NewEvent
+from domain.legacy import Encoding, LegacyRecordQuarantined, LegacySnapshotRecorded
+from domain.migration import MigrationRunCompleted, MigrationRunStarted
+from domain.streams import imported_id, migration_id
+from migrations_replay.bundle import Bundle, BundleIndex, SetAside
+from migrations_replay.facts import NO_TIME, Facts, ImportedEvent, LegacySystem, RecordFacts
+from migrations_replay.leaves import Ledger
+
+BATCH_EVENTS: Final = 5_000
+BATCH_BYTES: Final = 8 * 1024 * 1024
+
+Progress = Callable[[int, int], None]
+"""Called with how many bundles are done, and how many there are."""
+
+
+class Recorded(NamedTuple):
+    """What the store knows of a snapshot or quarantine stream: its version, and the digest and mapping version last recorded."""
+
+    version: int
+    digest: str
+    mapping_version: int
+
+
+class OpenRun(NamedTuple):
+    """The state of a system's run stream: its version, and the run that was begun and not completed, if any."""
+
+    version: int
+    run_id: UUID | None
+
+
+class ReplayStore(Protocol):
+    """The port to the store a replay writes to."""
+
+    def touch(self, streams: Sequence[UUID]) -> None:
+        """Make ready streams that are about to be looked at or written (a dry run copies them into its own store)."""
+        ...
+
+    def recorded(self, streams: Sequence[UUID]) -> dict[UUID, Recorded]:
+        """Return what was last recorded in each of these streams that exists."""
+        ...
+
+    def open_run(self, stream: UUID) -> OpenRun:
+        """Return the state of a system's run stream."""
+        ...
+
+    def append_bulk(self, events: Sequence[NewEvent]) -> int:
+        """Append events in one transaction; returns the position of the last."""
+        ...
+
+
+@dataclass
+class Outcome:
+    """What a replay did and found."""
+
+    run_id: UUID
+    resumed: bool = False
+    read: int = 0
+    recorded: int = 0
+    unchanged: int = 0
+    set_aside: int = 0
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    appended: Counter[str] = field(default_factory=Counter)
+    ledger: Ledger = field(default_factory=Ledger)
+    conflicts: list[dict[str, Any]] = field(default_factory=list)
+    unmapped: list[dict[str, Any]] = field(default_factory=list)
+    quarantine: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    bundles: int = 0
+    bundles_with_conflict: int = 0
+
+    def take(self, facts: Facts) -> None:
+        """Add what one bundle implies to ledger and lists."""
+        self.bundles += 1
+        self.bundles_with_conflict += bool(facts.conflicts)
+        self.conflicts += facts.conflicts
+        self.unmapped += facts.unmapped
+        self.quarantine += facts.quarantine
+        self.findings += facts.findings
+        for record in facts.records.values():
+            self.ledger.add(record.record.document, record.classes)
+
+    def take_aside(self, record: SetAside) -> None:
+        """Add a record that could not be taken in."""
+        self.set_aside += 1
+        self.ledger.quarantine(record.document)
+        entry = {"table": record.table, "id": record.key} if record.key is not None else {
+            "table": record.table,
+            "line": record.line,
+        }
+        self.quarantine.append(entry | {"code": record.problem.code, "reason": record.problem.reason})
+
+
+@dataclass
+class Replay:
+    """One run of a migration over a source. `clock` gives the time in UTC, `run_id` names the run if none is resumed."""
+
+    system: LegacySystem
+    store: ReplayStore
+    clock: Callable[[], datetime]
+    run_id: UUID
+    batch_events: int = BATCH_EVENTS
+    batch_bytes: int = BATCH_BYTES
+
+    def run(self, index: BundleIndex, bundles: Iterable[Bundle], source_kind: str, progress: Progress) -> Outcome:
+        """Replay the bundles and what the index set aside; `bundles` are those of the index or a selection of them."""
+        stream = migration_id(self.system.name)
+        opened = self.store.open_run(stream)
+        outcome = Outcome(opened.run_id or self.run_id, resumed=opened.run_id is not None, read=sum(index.rows.values()))
+        writer = _Writer(self, outcome, opened.version)
+        if opened.run_id is None:
+            writer.before_first = MigrationRunStarted(
+                run_id=outcome.run_id,
+                system=self.system.name,
+                mapping_version=self.system.mapping_version,
+                source_kind=source_kind,
+                tables=index.rows,
+            )
+        self._set_aside(index.set_aside(), writer, outcome)
+        done = 0
+        for batch in _batches(bundles, self.batch_events, self.batch_bytes):
+            self._bundles([self.system.derive(bundle) for bundle in batch], writer, outcome)
+            done += len(batch)
+            progress(done, index.bundles)
+        if writer.started:
+            writer.write([], last=True)
+        return outcome
+
+    def _set_aside(self, records: Iterator[SetAside], writer: _Writer, outcome: Outcome) -> None:
+        for batch in _batches(records, self.batch_events, self.batch_bytes):
+            streams: dict[UUID, SetAside] = {}
+            for record in batch:
+                outcome.take_aside(record)
+                streams.setdefault(_quarantine_stream(self.system.name, record), record)
+            self.store.touch(list(streams))
+            known = self.store.recorded(list(streams))
+            writer.write(
+                [
+                    writer.wrap(stream, 1, _quarantined(self.system.name, record), None)
+                    for stream, record in streams.items()
+                    if stream not in known
+                ]
+            )
+
+    def _bundles(self, batch: list[Facts], writer: _Writer, outcome: Outcome) -> None:
+        snapshots = [record.snapshot for facts in batch for record in facts.records.values()]
+        self.store.touch([*snapshots, *(stream.stream for facts in batch for stream in facts.streams)])
+        known = self.store.recorded(snapshots)
+        events: list[NewEvent] = []
+        for facts in batch:
+            outcome.take(facts)
+            states = [_state(record, known, self.system.mapping_version) for record in facts.records.values()]
+            if all(state == "new" for state in states):
+                events += self._events(facts, writer)
+                outcome.recorded += len(states)
+            else:
+                outcome.unchanged += states.count("unchanged")
+                if states.count("unchanged") < len(states):
+                    outcome.changed.append(_changed(facts, states))
+        writer.write(events)
+
+    def _events(self, facts: Facts, writer: _Writer) -> list[NewEvent]:
+        """Return a bundle's events: every record first, then what they imply."""
+        events = []
+        for record in facts.records.values():
+            imported = ImportedEvent(
+                snapshot_of(facts, record, self.system.mapping_version), record.earliest or facts.occurred()
+            )
+            events.append(writer.wrap(record.snapshot, 1, imported, facts.subject))
+        for stream in facts.streams:
+            for version, event in enumerate(stream.events, start=1):
+                events.append(writer.wrap(stream.stream, version, event, facts.subject))
+        return events
+
+
+class _Writer:
+    """Writes batches; the run's own events come with its first change and after its last."""
+
+    def __init__(self, replay: Replay, outcome: Outcome, version: int) -> None:
+        self._replay, self._outcome, self._version = replay, outcome, version
+        self._stream = migration_id(replay.system.name)
+        self._origin = f"import:{outcome.run_id}"
+        self._now = replay.clock()
+        self.before_first: MigrationRunStarted | None = None
+        self.started = outcome.resumed
+
+    def wrap(self, stream: UUID, version: int, imported: ImportedEvent, subject: UUID | None) -> NewEvent:
+        """Put an imported event into its envelope."""
+        metadata = EventMetadata.model_construct(
+            occurred_at=imported.occurred_at,
+            recorded_at=self._now,
+            actor=imported.actor,
+            recorded_by=IMPORTER,
+            subject=subject,
+            command_id=None,
+            correlation_id=self._outcome.run_id,
+            causation_id=None,
+            origin=self._origin,
+            provenance=imported.provenance or None,
+        )
+        return NewEvent(stream, version, imported.event, metadata)
+
+    def write(self, events: list[NewEvent], *, last: bool = False) -> None:
+        """Append a batch, with the run's first or last event where it is due."""
+        self._now = self._replay.clock()
+        if events and self.before_first is not None:
+            events = [self._own(self.before_first), *events]
+            self.before_first, self.started = None, True
+        if last:
+            events = [*events, self._own(self._completed())]
+        if events:
+            self._replay.store.append_bulk(events)
+            self._outcome.appended.update(new.event.topic for new in events)
+
+    def _own(self, event: DomainEvent) -> NewEvent:
+        self._version += 1
+        return self.wrap(self._stream, self._version, ImportedEvent(event, self._now, actor=IMPORTER), None)
+
+    def _completed(self) -> MigrationRunCompleted:
+        outcome = self._outcome
+        return MigrationRunCompleted(
+            run_id=outcome.run_id,
+            system=self._replay.system.name,
+            recorded=outcome.recorded,
+            unchanged=outcome.unchanged,
+            quarantined=outcome.set_aside,
+            events=sum(outcome.appended.values()) + 1,
+        )
+
+
+def snapshot_of(facts: Facts, record: RecordFacts, mapping_version: int) -> LegacySnapshotRecorded:
+    """Return the event that records a legacy record as it was found."""
+    found = record.record
+    raw, encoding = _readable(found.raw)
+    return LegacySnapshotRecorded.model_construct(
+        system=facts.bundle.system,
+        table=found.table,
+        key=found.key,
+        bundle=facts.bundle.root.key,
+        parent_key=found.parent,
+        created=record.created,
+        updated=record.updated,
+        became=record.became,
+        digest=found.digest,
+        mapping_version=mapping_version,
+        raw=raw,
+        encoding=encoding,
+    )
+
+
+def _quarantined(system: str, record: SetAside) -> ImportedEvent:
+    raw, encoding = _readable(record.raw)
+    event = LegacyRecordQuarantined(
+        system=system,
+        table=record.table,
+        key=_storable_key(record.key),
+        code=record.problem.code,
+        reason=record.problem.reason,
+        digest=hashlib.sha256(record.raw).hexdigest(),
+        raw=raw,
+        encoding=encoding,
+    )
+    return ImportedEvent(event, NO_TIME)
+
+
+def _quarantine_stream(system: str, record: SetAside) -> UUID:
+    digest = hashlib.sha256(record.raw).hexdigest()
+    return imported_id("quarantined", system, record.table, f"{record.problem.code}\x1f{digest}")
+
+
+def _readable(raw: bytes) -> tuple[str, Encoding]:
+    try:
+        return raw.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return base64.b64encode(raw).decode("ascii"), "base64"
+
+
+def _storable_key(key: str | None) -> str | None:
+    """A key with a lone surrogate has no UTF-8 form; its raw record keeps it."""
+    return key.encode("utf-8", "replace").decode("utf-8") if key is not None else None
+
+
+def _state(record: RecordFacts, known: Mapping[UUID, Recorded], mapping_version: int) -> str:
+    found = known.get(record.snapshot)
+    if found is None:
+        return "new"
+    same = found.digest == record.record.digest and found.mapping_version == mapping_version
+    return "unchanged" if same else "changed"
+
+
+def _changed(facts: Facts, states: list[str]) -> dict[str, Any]:
+    records = [
+        {"table": record.record.table, "id": record.record.key, "state": state}
+        for record, state in zip(facts.records.values(), states, strict=True)
+        if state != "unchanged"
+    ]
+    return {"bundle": facts.bundle.root.key, "records": records}
+
+
+def _batches(items: Iterable[Any], most_items: int, most_bytes: int) -> Iterator[list[Any]]:
+    """Group bundles or records so that a batch stays within bounds; one that exceeds them alone is a batch of its own."""
+    batch: list[Any] = []
+    count = size = 0
+    for item in items:
+        records = item.records if isinstance(item, Bundle) else (item,)
+        batch.append(item)
+        count += len(records)
+        size += sum(len(record.raw) for record in records)
+        if count * 2 >= most_items or size >= most_bytes:
+            yield batch
+            batch, count, size = [], 0, 0
+    if batch:
+        yield batch

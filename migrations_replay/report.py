@@ -1,0 +1,126 @@
+"""The report of a migration as data and as Markdown, and the rules the legacy team's plan verifies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+from uuid import UUID
+
+from migrations_replay.bundle import BundleIndex
+from migrations_replay.document import OddNumber
+from migrations_replay.reconcile import Proof
+from migrations_replay.replay import Outcome
+
+CONFLICT_LIMIT: Final = 0.05
+SHOWN: Final = 20
+
+
+class TableCounts(NamedTuple):
+    """What the tables hold of one system: imported rows, and rows that break a promise."""
+
+    accounts: int
+    profiles: int
+    intents: int
+    orphans: int
+    duplicate_keys: int
+    scores_outside: int
+
+
+class ReportStore(Protocol):
+    """The port to what a report counts in the tables."""
+
+    def counts(self, system: str) -> TableCounts:
+        """Count a system's imported rows in the current-state tables."""
+        ...
+
+    def shared_emails(self, system: str) -> list[tuple[str, str]]:
+        """Return legacy key and email of every imported account whose email another account has too."""
+        ...
+
+
+def rule(name: str, breaches: int, **more: Any) -> dict[str, Any]:
+    """Return a rule's line: `count` is how many records break it."""
+    return {"rule": name, "passed": breaches == 0, "count": breaches, **more}
+
+
+def rules(outcome: Outcome, counts: TableCounts, index: BundleIndex, proof: Proof) -> list[dict[str, Any]]:
+    """Check what the plan of the *contexts* team verifies after a migration."""
+    users = sum(1 for _ in index.keys("User"))
+    contexts = sum(1 for _ in index.keys("ContextProfile"))
+    rate = outcome.bundles_with_conflict / outcome.bundles if outcome.bundles else 0.0
+    dangling = sum(finding["code"] == "dangling_reference" for finding in outcome.findings)
+    return [
+        rule("imported profiles = users", abs(counts.profiles - users), profiles=counts.profiles, users=users),
+        rule("intents = context profiles", abs(counts.intents - contexts), intents=counts.intents, contexts=contexts),
+        rule("no orphan profile or intent", counts.orphans),
+        rule("one profile a user, one intent a user and context", counts.duplicate_keys),
+        rule("scores within 0 to 100", counts.scores_outside),
+        rule("every message finds its context profile", dangling),
+        {
+            "rule": "conflict rate below 5 %",
+            "passed": rate < CONFLICT_LIMIT,
+            "count": outcome.bundles_with_conflict,
+            "rate": round(rate, 4),
+        },
+        rule("every leaf is accounted for", abs(outcome.ledger.total - sum(outcome.ledger.classes.values()))),
+        rule("every value is in its place", sum(proof.counts[name] for name in ("missing", "extra", "unexplained"))),
+    ]
+
+
+def shared_email_findings(system_root: str, shared: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return a finding for each account whose email another account has too."""
+    return [
+        {
+            "bundle": key,
+            "table": system_root,
+            "id": key,
+            "field": "email",
+            "code": "duplicate_lookup",
+            "value": email,
+        }
+        for key, email in shared
+    ]
+
+
+def as_plain(value: Any) -> Any:
+    """Return a report value as JSON can hold it."""
+    match value:
+        case dict():
+            return {str(name): as_plain(child) for name, child in value.items()}
+        case list() | tuple():
+            return [as_plain(child) for child in value]
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case UUID():
+            return str(value)
+        case OddNumber():
+            return {"$number": value.text}
+        case _:
+            return value
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the report for people: what happened, what was proven, and the first entries of each list."""
+    lines = [f"# Migration of {report['system']} ({report['mode']})", "", f"Run `{report['run_id']}`", ""]
+    for section in ("snapshots", "leaves", "reconcile", "timing"):
+        if report.get(section):
+            lines += [f"## {section.capitalize()}", "", *_table(report[section]), ""]
+    lines += ["## Rules", "", "| rule | passed | count |", "|---|---|---|"]
+    lines += [f"| {line['rule']} | {'yes' if line['passed'] else '**no**'} | {line['count']} |" for line in report["rules"]]
+    for section in ("conflicts", "quarantine", "findings", "unmapped", "pending", "differences"):
+        entries = report.get(section) or []
+        lines += ["", f"## {section.capitalize()} ({len(entries)})", ""]
+        lines += [f"- `{_code(entry)}`" for entry in entries[:SHOWN]]
+        if len(entries) > SHOWN:
+            lines.append(f"- … and {len(entries) - SHOWN} more: see the JSON report")
+    return "\n".join(lines) + "\n"
+
+
+def _table(values: Mapping[str, Any]) -> list[str]:
+    return ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in values.items())]
+
+
+def _code(value: Any) -> str:
+    """Keep what came from data from ending the code span, the row or the line."""
+    return str(value).replace("`", "'").replace("|", "¦").replace("\n", " ")[:500]

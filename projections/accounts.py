@@ -1,0 +1,71 @@
+"""The accounts as they are now: contact, roles, and which profile is primary and which active."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from domain.account import (
+    CONTACT_FIELDS,
+    AccountDeactivated,
+    AccountEvent,
+    AccountRegistered,
+    ActiveProfileSwitched,
+    ContactChanged,
+    ProfileAdded,
+    ProfileRemoved,
+    RoleGranted,
+    RoleRevoked,
+)
+from domain.event import Change, Erased, Recorded, known
+from projections.columns import begun, changed, present, topics_of
+from projections.read_model import Row, one_row_a_stream
+
+
+def _fold(row: Row | None, recorded: Recorded) -> Row:
+    event: AccountEvent = recorded.event
+    if isinstance(event, AccountRegistered):
+        return _registered(event, recorded)
+    row = present(row, recorded)
+    columns: Row = {}
+    match event:
+        case ContactChanged(changes=changes):
+            columns = _contact(changes)
+        case RoleGranted(role=role):
+            columns = {"roles": sorted({*row["roles"], role.value})}
+        case RoleRevoked(role=role):
+            columns = {"roles": [name for name in row["roles"] if name != role.value]}
+        case AccountDeactivated():
+            columns = {"status": "deactivated"}
+        case ProfileAdded(profile_id=profile_id):
+            columns = {"primary_profile_id": row["primary_profile_id"] or profile_id}
+        case ActiveProfileSwitched(profile_id=profile_id):
+            columns = {"active_profile_id": profile_id}
+        case ProfileRemoved():
+            pass
+        case _:
+            assert_never(event)
+    return changed(row, recorded, **columns)
+
+
+def _registered(event: AccountRegistered, recorded: Recorded) -> Row:
+    return begun(
+        recorded,
+        account_id=recorded.stream,
+        **{name: known(getattr(event, name)) for name in CONTACT_FIELDS},
+        status="active",
+        roles=[],
+        primary_profile_id=None,
+        active_profile_id=None,
+        registered_at=recorded.occurred_at,
+    )
+
+
+def _contact(changes: dict[str, Change] | Erased) -> Row:
+    if isinstance(changes, Erased):
+        return dict.fromkeys(CONTACT_FIELDS)
+    return {name: change.new for name, change in changes.items()}
+
+
+MODEL: Final = one_row_a_stream(
+    "accounts", version=1, key="account_id", topics=topics_of(AccountEvent), fold=_fold
+)
