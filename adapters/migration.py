@@ -13,6 +13,7 @@ from uuid import uuid4
 import orjson
 
 from adapters.bootstrap import Application
+from adapters.garbage import rare_collections
 from adapters.legacy.json_lines import LineFiles, open_export
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import InputUnreadable, NotFound
@@ -60,7 +61,8 @@ def plan(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]
     scratch = app.namespace(f"plan_{uuid4().hex[:8]}_")
     try:
         scratch.initialise()
-        return _run(scratch, migration, watch, "plan", live=app)
+        with rare_collections():
+            return _run(scratch, migration, watch, "plan", live=app)
     finally:
         scratch.events.drop()
         scratch.reads.drop()
@@ -68,14 +70,14 @@ def plan(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]
 
 def run(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
     """Migrate, resuming where an earlier run stopped, and return the report; raises RunConflict if one is under way."""
-    with run_lock(app.events, migration.system.name):
+    with rare_collections(), run_lock(app.events, migration.system.name):
         return _run(app, migration, watch, "run")
 
 
 def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
     """Reconcile the tables with the source and return the report; writes nothing to the log."""
     store = PostgresMigrationStore(app.events, app.reads)
-    with _opened(migration, watch) as (source, index, bundles):
+    with rare_collections(), _opened(migration, watch) as (source, index, bundles):
         began = time.monotonic()
         outcome = Outcome(uuid4(), read=sum(index.rows.values()))
         for record in index.set_aside():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -109,7 +110,8 @@ def personal_fields(event_type: type[DomainEvent]) -> frozenset[str]:
     )
 
 
-class EventMetadata(BaseModel):
+@dataclass(frozen=True, slots=True)
+class EventMetadata:
     """The envelope beside stream, version, position, topic and schema version; its fields are fixed.
 
     `occurred_at` is when it happened, `recorded_at` when we learned it; `actor` did it, `recorded_by` wrote it;
@@ -117,7 +119,7 @@ class EventMetadata(BaseModel):
     `provenance` maps a payload field of an imported event to the legacy values it was made from.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     occurred_at: AwareDatetime
     recorded_at: AwareDatetime

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isinf
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from domain.values import MAX_DEPTH, is_storable
 
@@ -48,7 +51,11 @@ def read_line(raw: bytes) -> Read:
     if len(raw) > MAX_BYTES:
         return Read(None, Problem("too_large", f"more than {MAX_BYTES} bytes"))
     try:
-        value = _DECODER.decode(raw.decode("utf-8"))
+        text = raw.decode("utf-8").strip(_BLANKS)
+        try:
+            value, problem = _parse(_STRICT, text), None
+        except _RepeatedKey:
+            value, problem = _parse(_TOLERANT, text), Problem("duplicate_key", "an object repeats a key")
     except RecursionError:
         return Read(None, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
     except ValueError as error:  # also UnicodeDecodeError
@@ -56,26 +63,38 @@ def read_line(raw: bytes) -> Read:
         return Read(None, Problem("not_json", "not UTF-8" if where is None else f"not JSON at character {where}"))
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deep(value):
         return Read(None, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
-    return Read(value, _problem(value, raw))
+    # Escapes are the only way NUL and lone surrogates come in.
+    if b"\\u" in raw and not _storable(value):
+        problem = Problem("text_not_storable", "a text holds NUL or a lone surrogate")
+    if not isinstance(value, (dict, RepeatedKeys)):
+        problem = Problem("not_an_object", "a record is a JSON object")
+    return Read(value, problem)
 
 
 def canonical_digest(value: Any) -> str:
     """Return the SHA-256 of a JSON value's canonical form (sorted keys, no blanks), hexadecimal."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode("ascii")).hexdigest()
+    return hashlib.sha256(orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _problem(value: Any, raw: bytes) -> Problem | None:
-    if not isinstance(value, dict):
-        if isinstance(value, RepeatedKeys):
-            return Problem("duplicate_key", "an object repeats a key")
-        return Problem("not_an_object", "a record is a JSON object")
-    # Escapes are the only way NUL and surrogates come in, and a repeated key leaves RepeatedKeys in the tree.
-    if b"\\u" in raw and not _storable(value):
-        return Problem("text_not_storable", "a text holds NUL or a lone surrogate")
-    return Problem("duplicate_key", "an object repeats a key") if _has_repeated(value) else None
+def _parse(decoder: json.JSONDecoder, text: str) -> Any:
+    value, end = decoder.raw_decode(text)
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> Any:
+class _RepeatedKey(Exception):  # noqa: N818 – it only says to read once more, keeping all pairs
+    """An object repeats a key."""
+
+
+def _strict_pairs(pairs: list[tuple[str, Any]]) -> Any:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _RepeatedKey
+    return value
+
+
+def _tolerant_pairs(pairs: list[tuple[str, Any]]) -> Any:
     value = dict(pairs)
     return value if len(value) == len(pairs) else RepeatedKeys(tuple(pairs))
 
@@ -98,18 +117,21 @@ def _decimal(text: str) -> float | OddNumber:
     return OddNumber(text)
 
 
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_int=_integer, parse_float=_decimal, parse_constant=OddNumber
-)
+def _decoder(pairs: Callable[[list[tuple[str, Any]]], Any]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=pairs, parse_int=_integer, parse_float=_decimal, parse_constant=OddNumber
+    )
+
+
+_STRICT: Final = _decoder(_strict_pairs)
+_TOLERANT: Final = _decoder(_tolerant_pairs)
+_BLANKS: Final = " \t\n\r"
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, OddNumber):
         return {"$number": value.text}
     raise TypeError(type(value).__name__)
-
-
-_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
 
 
 def _children(value: Any) -> Any:
@@ -128,15 +150,6 @@ def _is_deep(value: Any, room: int = MAX_DEPTH) -> bool:
     if room < 0:
         return True
     return any(_is_deep(child, room - 1) for child in _children(value))
-
-
-def _has_repeated(value: Any) -> bool:
-    if isinstance(value, RepeatedKeys):
-        return True
-    for child in _children(value):
-        if isinstance(child, (dict, list, RepeatedKeys)) and _has_repeated(child):
-            return True
-    return False
 
 
 def _storable(value: Any) -> bool:

@@ -295,11 +295,13 @@ class Facts:
 
 def pointer_to(*steps: str | int) -> str:
     """Return the JSON pointer for the steps."""
-    return "".join(f"/{escaped(str(step))}" for step in steps)
+    return "/" + "/".join([escaped(str(step)) for step in steps]) if steps else ""
 
 
 def unique(values: list[Any]) -> list[Any]:
     """Return the distinct JSON values in order of first appearance."""
+    if len(values) < 2:
+        return values
     seen: dict[str, Any] = {}
     for value in values:
         seen.setdefault(convert.json_text(value), value)

@@ -60,7 +60,19 @@ def escaped(key: str) -> str:
 
 def count_leaves(value: Any) -> int:
     """Return how many leaves a JSON value has."""
-    return sum(1 for _ in leaves(value))
+    match value:
+        case dict():
+            children: Any = value.values()
+        case RepeatedKeys():
+            children = [child for _, child in value.pairs]
+        case list():
+            children = value
+        case _:
+            return 1
+    count = 0
+    for child in children:
+        count += count_leaves(child) if isinstance(child, (dict, list, RepeatedKeys)) else 1
+    return count or 1
 
 
 class Ledger:

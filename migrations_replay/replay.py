@@ -202,15 +202,13 @@ class _Writer:
 
     def wrap(self, stream: UUID, version: int, imported: ImportedEvent, subject: UUID | None) -> NewEvent:
         """Put an imported event into its envelope."""
-        metadata = EventMetadata.model_construct(
+        metadata = EventMetadata(
             occurred_at=imported.occurred_at,
             recorded_at=self._now,
             actor=imported.actor,
             recorded_by=IMPORTER,
             subject=subject,
-            command_id=None,
             correlation_id=self._outcome.run_id,
-            causation_id=None,
             origin=self._origin,
             provenance=imported.provenance or None,
         )
@@ -248,7 +246,7 @@ def snapshot_of(facts: Facts, record: RecordFacts, mapping_version: int) -> Lega
     """Return the event that records a legacy record as it was found."""
     found = record.record
     raw, encoding = _readable(found.raw)
-    return LegacySnapshotRecorded.model_construct(
+    return LegacySnapshotRecorded(
         system=facts.bundle.system,
         table=found.table,
         key=found.key,

@@ -6,7 +6,9 @@ The body of an event is `{"data": …, "meta": …, "v": 1}` with sorted keys an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +20,8 @@ from domain.errors import StoredEventUnreadable
 from domain.event import EVENT_TYPES, DomainEvent, Erased, EventMetadata, NewEvent, Recorded
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+ENVELOPE: Final = tuple(field.name for field in fields(EventMetadata))
 
 UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
 """By topic and schema version: turns the data of that version into the data of the next."""
@@ -32,7 +36,7 @@ def canonical_json(value: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        return _instant(value)
     if isinstance(value, BaseModel):
         return value.__dict__  # all of our models store what they were given: no field is dropped, renamed or computed
     if isinstance(value, tuple):
@@ -42,9 +46,14 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+@lru_cache(maxsize=4096)
+def _instant(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
 def encode(new: NewEvent) -> bytes:
     """Return the body of an event that waits to be appended."""
-    metadata = {name: value for name, value in new.metadata.__dict__.items() if value is not None}
+    metadata = {name: value for name in ENVELOPE if (value := getattr(new.metadata, name)) is not None}
     return canonical_json({"data": new.event, "meta": metadata, "v": new.event.schema_version})
 
 
