@@ -67,7 +67,7 @@ def database_url(settings: Settings) -> str:
 
 @contextmanager
 def application(settings: Settings) -> Iterator[Application]:
-    """Open the application; an embedded database is initialised on the way, another one is left to `dossier db init`."""
+    """Open the application; an embedded database is initialised on the way, another only by `dossier db init`."""
     pool = open_pool(database_url(settings), size=settings.pool_size, lock_timeout_ms=settings.lock_timeout_ms)
     try:
         events = PostgresEventStore(pool)

@@ -40,7 +40,9 @@ def translate(error: Exception) -> StoreError | VersionConflict:
         case pg.UndefinedTable() | pg.InvalidSchemaName() | pg.UndefinedFunction():
             return SchemaMismatch("the database is not initialised for this release", hint="run `dossier db init`")
         case psycopg_pool.PoolTimeout():
-            return StoreUnavailable("no database connection was free in time", hint="is the server up? `dossier db status`")
+            return StoreUnavailable(
+                "no database connection was free in time", hint="is the server up? `dossier db status`"
+            )
         case _ if isinstance(cause, _LOST):
             return StoreUnavailable(
                 "the database cannot be reached, or the connection broke", hint="check it with `dossier db status`"

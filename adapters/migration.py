@@ -52,7 +52,9 @@ class Migration:
     def of(cls, system: str, source: Path, only: Sequence[str] = (), batch_events: int = BATCH_EVENTS) -> Migration:
         """Return the migration of a system by its name; raises NotFound naming the known ones."""
         if system not in SYSTEMS:
-            raise NotFound(f"there is no legacy system {system!r}", field="system", hint=f"one of: {', '.join(SYSTEMS)}")
+            raise NotFound(
+                f"there is no legacy system {system!r}", field="system", hint=f"one of: {', '.join(SYSTEMS)}"
+            )
         return cls(SYSTEMS[system], source, tuple(only), batch_events)
 
 
@@ -109,15 +111,15 @@ def write_report(report: dict[str, Any], path: Path) -> None:
     path.write_bytes(body)
 
 
-def _run(app: Application, migration: Migration, watch: Watch, mode: Mode, live: Application | None = None) -> dict[str, Any]:
+def _run(
+    app: Application, migration: Migration, watch: Watch, mode: Mode, live: Application | None = None
+) -> dict[str, Any]:
     store = PostgresMigrationStore(app.events, app.reads, live.events if live else None)
     began = time.monotonic()
     with _opened(migration, watch) as (source, index, bundles):
         read = time.monotonic()
         replay = Replay(migration.system, store, app.dossier.clock, uuid4(), migration.batch_events)
-        outcome = replay.run(
-            index, bundles(), source.kind, lambda done, total: watch("replay", done, total)
-        )
+        outcome = replay.run(index, bundles(), source.kind, lambda done, total: watch("replay", done, total))
         replayed = time.monotonic()
         _project(app, watch)
         projected = time.monotonic()
@@ -174,9 +176,10 @@ def _by_name(system: LegacySystem, index: BundleIndex, name: str) -> Bundle | No
         return index.find(table, key)
     if bundle := index.find(system.root, name):
         return bundle
-    keys = (key for key in index.keys(system.root) if str(imported_id("account", system.name, system.root, key)) == name)
-    key = next(keys, None)
-    return index.find(system.root, key) if key is not None else None
+    for key in index.keys(system.root):
+        if str(imported_id("account", system.name, system.root, key)) == name:
+            return index.find(system.root, key)
+    return None
 
 
 def _project(app: Application, watch: Watch) -> None:
@@ -251,4 +254,3 @@ def has_findings(report: dict[str, Any]) -> bool:
 
 def _since(began: float) -> float:
     return round(time.monotonic() - began, 3)
-

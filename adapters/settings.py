@@ -14,8 +14,8 @@ from domain.errors import ConfigurationInvalid
 class Settings(BaseSettings):
     """What the environment says.
 
-    `database_url`: a PostgreSQL 15+ server to use; unset means the embedded one. `home`: where the embedded server keeps
-    its data. `actor`: the account id that acts when `--actor` is not given; unset means the local operator.
+    `database_url`: a PostgreSQL 15+ server to use; unset means the embedded one. `home`: where that one keeps its
+    data. `actor`: the account id that acts when `--actor` is not given; unset means the local operator.
     """
 
     model_config = SettingsConfigDict(env_prefix="DOSSIER_", extra="ignore", frozen=True)

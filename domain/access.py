@@ -83,7 +83,8 @@ def check_read(permissions: Permissions, owner: UUID | None) -> None:
     """Raise AccessDenied unless the actor may read the owner's record."""
     if not (permissions.is_admin or permissions.owns(owner)):
         raise AccessDenied(
-            f"{permissions.actor.id} may not read this record: it takes the person it is about or an admin", field="actor"
+            f"{permissions.actor.id} may not read this record: it takes the person it is about or an admin",
+            field="actor",
         )
 
 
@@ -137,4 +138,3 @@ def _evolve(state: AccessState, event: AccessBootstrapped) -> AccessState:
 
 
 ACCESS: Final = Decider("access", AccessState(), _decide, _evolve, owner=lambda _: None)
-

@@ -157,7 +157,7 @@ def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
     return _decide_active(state, command)
 
 
-def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]:  # noqa: PLR0911 – one line a command
+def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]:
     match command:
         case ChangeContact():
             return _contact_changes(state, command)
@@ -196,7 +196,9 @@ def _contact_changes(state: AccountState, command: ChangeContact) -> list[Domain
 
 def _switch(state: AccountState, profile_id: UUID) -> list[DomainEvent]:
     if profile_id not in state.profiles:
-        raise RuleViolated("the account has no such profile", field="profile_id", hint="`dossier show account` lists them")
+        raise RuleViolated(
+            "the account has no such profile", field="profile_id", hint="`dossier show account` lists them"
+        )
     if profile_id == state.active_profile:
         return []
     return [ActiveProfileSwitched(profile_id=profile_id, previous=state.active_profile)]
@@ -218,7 +220,7 @@ def _remove_profile(state: AccountState, profile_id: UUID) -> list[DomainEvent]:
     return removed
 
 
-def _evolve(state: AccountState, event: AccountEvent) -> AccountState:  # noqa: PLR0911 – one line an event
+def _evolve(state: AccountState, event: AccountEvent) -> AccountState:
     match event:
         case AccountRegistered():
             contact = {name: getattr(event, name) for name in CONTACT_FIELDS if not is_unset(getattr(event, name))}

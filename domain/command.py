@@ -18,7 +18,7 @@ class Participant(NamedTuple):
 
 
 class Command(BaseModel):
-    """Base of all commands. Every aggregate a command names in `participants` decides on it; the first owns the receipt."""
+    """Base of all commands. Every aggregate named in `participants` decides on it; the first owns the receipt."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -1,4 +1,4 @@
-"""The five relationship contexts: the fields of their intents, the values those are meant to hold, what completeness needs."""
+"""The five relationship contexts: the fields of their intents, the values meant for them, what completeness needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class IntentShape:
-    """What an intent of one context holds; `required` are the fields completeness counts, in the order `missing` lists them."""
+    """What an intent of one context holds; completeness counts the `required` fields, and lists them in their order."""
 
     context: Context
     fields: Mapping[str, FieldShape]

@@ -15,7 +15,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Decider(Generic[S]):
-    """An aggregate: `decide(state, command) -> events` says what happens, `evolve(state, event) -> state` what is then true.
+    """An aggregate: `decide(state, command)` says what events happen, `evolve(state, event)` what is true after one.
 
     `owner(state)` is the account the record belongs to, as far as the state knows.
     """

@@ -80,7 +80,7 @@ class Change(BaseModel):
 
 
 class DomainEvent(BaseModel):
-    """Base of all events. A subclass names its topic: `class ProfileArchived(DomainEvent, topic="profile.archived")`."""
+    """Base of all events. A subclass names its topic: `class CaseOpened(DomainEvent, topic="case.opened")`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

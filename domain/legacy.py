@@ -1,4 +1,4 @@
-"""Legacy records as they were taken in: snapshots, and what had to be set aside. Written by the replay, never by a command."""
+"""Legacy records as they were taken in, and what had to be set aside. Written by the replay, never by a command."""
 
 from __future__ import annotations
 

@@ -173,9 +173,7 @@ def _archive(state: ProfileState, command: ArchiveProfile) -> list[DomainEvent]:
 
 def changed_fields(present: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Change]:
     """Return the wanted fields that differ from the present ones; None in `wanted` unsets."""
-    return {
-        name: Change(old=present.get(name), new=new) for name, new in wanted.items() if present.get(name) != new
-    }
+    return {name: Change(old=present.get(name), new=new) for name, new in wanted.items() if present.get(name) != new}
 
 
 def _update(state: ProfileState, command: UpdateProfile) -> list[DomainEvent]:
@@ -196,7 +194,9 @@ def _resolve(state: ProfileState, command: ResolveConflict) -> list[DomainEvent]
         open_fields = ", ".join(state.conflicts) or "none"
         raise RuleViolated("no open conflict on this field", field="field", hint=f"open conflicts: {open_fields}")
     if command.value not in values:
-        raise InvalidCommand("not among the values that were found", field="value", hint="`dossier show profile` lists them")
+        raise InvalidCommand(
+            "not among the values that were found", field="value", hint="`dossier show profile` lists them"
+        )
     previous = value_at(state.fields, command.field)
     return [ProfileConflictResolved(field=command.field, value=command.value, previous=previous)]
 

@@ -16,7 +16,7 @@ from domain.account import ACCOUNT
 from domain.command import Command
 from domain.decider import Decider
 from domain.errors import CommandIdReused, CommandRejected, NotFound, VersionConflict
-from domain.event import DomainEvent, EventMetadata, NewEvent, Recorded
+from domain.event import EventMetadata, NewEvent, Recorded
 from domain.intent import INTENT
 from domain.profile import PROFILE
 
@@ -162,9 +162,7 @@ class Dossier:
         new_events = [
             NewEvent(record.stream, record.version + number, event, metadata)
             for record, events in zip(records, decided, strict=True)
-            for metadata in [
-                _metadata(now, actor, _subject(record, events, owner), command_id, correlation_id or command_id)
-            ]
+            for metadata in [_metadata(now, actor, _subject(record, owner), command_id, correlation_id or command_id)]
             for number, event in enumerate(events, start=1)
         ]
         return Append(
@@ -214,7 +212,7 @@ def _owner(records: list[_Loaded]) -> UUID | None:
     return owner
 
 
-def _subject(record: _Loaded, events: list[DomainEvent], owner: UUID | None) -> UUID | None:
+def _subject(record: _Loaded, owner: UUID | None) -> UUID | None:
     if record.decider is ACCESS:
         return None
     return record.stream if record.decider is ACCOUNT else owner
@@ -240,4 +238,3 @@ def _metadata(
         correlation_id=correlation_id,
         causation_id=command_id,
     )
-

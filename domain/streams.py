@@ -1,4 +1,7 @@
-"""Stream ids that follow from something stable. Never from an email, phone or token: those change, and their hash outlives erasure."""
+"""Stream ids that follow from something stable.
+
+Never from an email, phone or token: those change, and their hash outlives erasure.
+"""
 
 from __future__ import annotations
 

@@ -55,12 +55,10 @@ def json_problem(value: JsonValue, depth: int = 0) -> str | None:
             return None if value in _INT64 else "an integer beyond 64 bits"
         case float():
             return None if isfinite(value) else "a number that is not finite"
-        case list() | tuple():
+        case list():
             return next(_problems(value, depth), None)
         case dict():
             return next(_problems([*value.keys(), *value.values()], depth), None)
-        case _:
-            return f"a {type(value).__name__} is not JSON"
 
 
 def _problems(values: Any, depth: int) -> Iterator[str]:

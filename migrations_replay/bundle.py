@@ -1,7 +1,7 @@
 """How records become bundles: a root record with its dependents, the unit of replay.
 
-Two passes over a source: the first reads keys and parents and keeps a few numbers a record; the second reads each bundle
-where it stands. Memory grows with the number of records, not with their size.
+Two passes over a source: the first reads keys and parents and keeps a few numbers a record; the second reads each
+bundle where it stands. Memory grows with the number of records, not with their size.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class LegacySource(Protocol):
 
 @dataclass(frozen=True)
 class LegacyTable:
-    """How a table hangs together with others: the table its rows belong to and the field that says so; references to check.
+    """How a table hangs together with others: the table its rows belong to, the field that says so, and references.
 
     A row whose parent is not there cannot be taken in; a reference that points nowhere is a finding.
     """
@@ -72,6 +72,11 @@ class LegacyRecord:
     dangling: frozenset[str] = frozenset()
 
     @property
+    def id_field(self) -> str:
+        """The name of the field that holds the key."""
+        return id_field(self.document)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the canonical form, hexadecimal."""
         return canonical_digest(self.document)
@@ -103,6 +108,15 @@ class Bundle:
 
 
 _REFUSED: Final = -1
+
+
+def id_field(document: Mapping[str, Any]) -> str:
+    """Return where a document keeps its key: `id`, or a document store's `_id`."""
+    return "id" if convert.key(document.get("id")) is not None or "_id" not in document else "_id"
+
+
+def _key_of(document: Any) -> str | None:
+    return convert.key(document.get(id_field(document))) if isinstance(document, dict) else None
 
 
 class BundleIndex:
@@ -167,7 +181,7 @@ class BundleIndex:
         for line, offset, raw in self._source.lines(table):
             self.rows[table] += 1
             read = read_line(raw)
-            key = convert.key(read.value.get("id", read.value.get("_id"))) if isinstance(read.value, dict) else None
+            key = _key_of(read.value)
             if key is not None and key in self._keys[table] and self._is_copy(number, table, key, raw):
                 continue
             problem, root = self._place(table, key, read)
@@ -210,7 +224,9 @@ class BundleIndex:
         code = self._codes[_REFUSED - found] if found is not None else ""
         if code in self._system.inherited:
             return Problem(code, f"its {shape.parent_table} was set aside: {code}"), _REFUSED
-        reason = f"its {shape.parent_table} is not there" if found is None else f"its {shape.parent_table} was set aside"
+        reason = (
+            f"its {shape.parent_table} is not there" if found is None else f"its {shape.parent_table} was set aside"
+        )
         return Problem("no_subject", reason), _REFUSED
 
     def _take(self, number: int, line: int, offset: int, length: int, table: str, key: str, root: int) -> None:
@@ -249,7 +265,7 @@ class BundleIndex:
         table = self.tables[self._table[number]]
         raw = self._source.line_at(table, self._offset[number], self._length[number])
         document = read_line(raw).value
-        key = convert.key(document.get("id", document.get("_id"))) or ""
+        key = _key_of(document) or ""
         shape = self._system.tables.get(table, LegacyTable())
         dangling = frozenset(
             name

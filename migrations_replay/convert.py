@@ -1,4 +1,4 @@
-"""Named converters from what legacy rows hold to what we store. One that cannot read a value raises Unreadable; none guesses."""
+"""Named converters from what legacy rows hold to what we store. None guesses: what it cannot read is Unreadable."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from domain.values import is_unset, json_problem, normal_text
 from migrations_replay.document import OddNumber, read_line
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ISO: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
-)
+_ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 _OPENINGS: Final = 2
 
 
-class Unreadable(ValueError):  # noqa: N818 – it is a finding, not a failure
+class Unreadable(ValueError):
     """The value cannot be read as what it should be."""
 
 
@@ -38,9 +36,9 @@ def key(value: Any) -> str | None:
 
 
 def instant(value: Any) -> datetime:
-    """Read a point in time, in UTC: ISO text (without a zone: UTC, by the convention of the *contexts* columns) or ms since 1970.
+    """Read a point in time, in UTC: ISO text or ms since 1970.
 
-    A bare date is not a point in time.
+    Text without a zone is UTC, by the convention of the *contexts* columns. A bare date is not a point in time.
     """
     try:
         if isinstance(value, str) and (found := _ISO.fullmatch(value.strip())):
@@ -69,7 +67,7 @@ def holds_odd_number(value: Any) -> bool:
     return False
 
 
-def opened(value: Any, wanted: type[list[Any]] | type[dict[str, Any]]) -> Any:
+def opened(value: Any, wanted: type[list[Any] | dict[str, Any]]) -> Any:
     """Read a list or an object that may stand as JSON inside a text, up to twice."""
     for _ in range(_OPENINGS):
         if not isinstance(value, str):

@@ -21,7 +21,7 @@ _EXACT_DIGITS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class OddNumber:
-    """A number no 64-bit type holds exactly: a long integer, too many digits, out of range, NaN or infinity. Kept as its text."""
+    """A number no 64-bit type holds exactly, kept as its text: too long, too many digits, out of range, NaN, infinity."""
 
     text: str
 
@@ -83,7 +83,7 @@ def _parse(decoder: json.JSONDecoder, text: str) -> Any:
     return value
 
 
-class _RepeatedKey(Exception):  # noqa: N818 – it only says to read once more, keeping all pairs
+class _RepeatedKey(Exception):
     """An object repeats a key."""
 
 
@@ -118,9 +118,7 @@ def _decimal(text: str) -> float | OddNumber:
 
 
 def _decoder(pairs: Callable[[list[tuple[str, Any]]], Any]) -> json.JSONDecoder:
-    return json.JSONDecoder(
-        object_pairs_hook=pairs, parse_int=_integer, parse_float=_decimal, parse_constant=OddNumber
-    )
+    return json.JSONDecoder(object_pairs_hook=pairs, parse_int=_integer, parse_float=_decimal, parse_constant=OddNumber)
 
 
 _STRICT: Final = _decoder(_strict_pairs)

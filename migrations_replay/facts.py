@@ -174,7 +174,12 @@ class Facts:
             kept.update((below, leaf) for below, leaf in leaves(value, pointer) if not is_unset(leaf))
         if kept:
             record = facts.record
-            entry = {"system": self.bundle.system, "bundle": self.bundle.root.key, "table": record.table, "id": record.key}
+            entry = {
+                "system": self.bundle.system,
+                "bundle": self.bundle.root.key,
+                "table": record.table,
+                "id": record.key,
+            }
             self.unmapped.append(entry | ({"context": context} if context else {}) | {"fields": kept})
 
     def conflict(self, facts: RecordFacts, name: str, values: list[Any], chosen: Any, rule: str) -> None:

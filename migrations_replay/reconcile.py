@@ -1,7 +1,7 @@
 """Field-by-field proof: the current-state tables against the source, leaf by leaf.
 
-It reads the tables and, where a value differs, the log of that record, to tell a live change from a wrong table. It never
-reads recorded snapshots or kept raw values.
+It reads the tables and, where a value differs, the log of that record, to tell a live change from a wrong table. It
+never reads recorded snapshots or kept raw values.
 """
 
 from __future__ import annotations
@@ -170,9 +170,9 @@ class _BundleProof:
 
     def _judge(self, place: Place, value: Any, row: Row | None) -> str:
         now, imported = self._fold(place.model, place.key)
-        if row is not None and now is not None and _same(_at(row, place), _at(now, place)):
-            if imported is not None and _holds(imported, place, value):
-                return "changed_live"
+        faithful = row is not None and now is not None and _same(_at(row, place), _at(now, place))
+        if faithful and imported is not None and _holds(imported, place, value):
+            return "changed_live"
         return "missing" if row is None or (not place.item and _at(row, place) is None) else "unexplained"
 
     def _beside(self, model: str, key: UUID, columns: set[str], blamed: set[tuple[str, UUID, str]]) -> None:

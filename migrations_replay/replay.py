@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 class Recorded(NamedTuple):
-    """What the store knows of a snapshot or quarantine stream: its version, and the digest and mapping version last recorded."""
+    """What a snapshot or quarantine stream holds: its version, and the digest and mapping version last recorded."""
 
     version: int
     digest: str
@@ -100,16 +100,20 @@ class Outcome:
         """Add a record that could not be taken in."""
         self.set_aside += 1
         self.ledger.quarantine(record.document)
-        entry = {"table": record.table, "id": record.key} if record.key is not None else {
-            "table": record.table,
-            "line": record.line,
-        }
+        entry = (
+            {"table": record.table, "id": record.key}
+            if record.key is not None
+            else {
+                "table": record.table,
+                "line": record.line,
+            }
+        )
         self.quarantine.append(entry | {"code": record.problem.code, "reason": record.problem.reason})
 
 
 @dataclass
 class Replay:
-    """One run of a migration over a source. `clock` gives the time in UTC, `run_id` names the run if none is resumed."""
+    """One run of a migration. `clock` gives the time in UTC, `run_id` names the run unless one is resumed."""
 
     system: LegacySystem
     store: ReplayStore
@@ -122,7 +126,9 @@ class Replay:
         """Replay the bundles and what the index set aside; `bundles` are those of the index or a selection of them."""
         stream = migration_id(self.system.name)
         opened = self.store.open_run(stream)
-        outcome = Outcome(opened.run_id or self.run_id, resumed=opened.run_id is not None, read=sum(index.rows.values()))
+        outcome = Outcome(
+            opened.run_id or self.run_id, resumed=opened.run_id is not None, read=sum(index.rows.values())
+        )
         writer = _Writer(self, outcome, opened.version)
         if opened.run_id is None:
             writer.before_first = MigrationRunStarted(
@@ -312,7 +318,7 @@ def _changed(facts: Facts, states: list[str]) -> dict[str, Any]:
 
 
 def _batches(items: Iterable[Any], most_items: int, most_bytes: int) -> Iterator[list[Any]]:
-    """Group bundles or records so that a batch stays within bounds; one that exceeds them alone is a batch of its own."""
+    """Group bundles or records into bounded batches; one that exceeds the bounds alone is a batch of its own."""
     batch: list[Any] = []
     count = size = 0
     for item in items:

@@ -48,7 +48,7 @@ def rules(outcome: Outcome, counts: TableCounts, index: BundleIndex, proof: Proo
     """Check what the plan of the *contexts* team verifies after a migration."""
     users = sum(1 for _ in index.keys("User"))
     contexts = sum(1 for _ in index.keys("ContextProfile"))
-    rate = outcome.bundles_with_conflict / outcome.bundles if outcome.bundles else 0.0
+    rate = outcome.bundles_with_conflict / users if users else 0.0
     dangling = sum(finding["code"] == "dangling_reference" for finding in outcome.findings)
     return [
         rule("imported profiles = users", abs(counts.profiles - users), profiles=counts.profiles, users=users),
@@ -107,7 +107,9 @@ def markdown(report: Mapping[str, Any]) -> str:
         if report.get(section):
             lines += [f"## {section.capitalize()}", "", *_table(report[section]), ""]
     lines += ["## Rules", "", "| rule | passed | count |", "|---|---|---|"]
-    lines += [f"| {line['rule']} | {'yes' if line['passed'] else '**no**'} | {line['count']} |" for line in report["rules"]]
+    lines += [
+        f"| {line['rule']} | {'yes' if line['passed'] else '**no**'} | {line['count']} |" for line in report["rules"]
+    ]
     for section in ("conflicts", "quarantine", "findings", "unmapped", "pending", "differences"):
         entries = report.get(section) or []
         lines += ["", f"## {section.capitalize()} ({len(entries)})", ""]

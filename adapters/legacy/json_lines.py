@@ -81,7 +81,9 @@ def open_export(path: Path) -> Iterator[LineFiles]:
             flat = {found.stem: found for found in sorted(path.glob("*.jsonl"))}
             files, kind = (convex, "convex_export") if convex else (flat, "json_lines")
         else:
-            raise InputUnreadable(f"{path} is neither a directory nor a .zip", field="source", hint="give --source PATH")
+            raise InputUnreadable(
+                f"{path} is neither a directory nor a .zip", field="source", hint="give --source PATH"
+            )
         if not files:
             raise InputUnreadable(
                 f"{path} holds no tables", field="source", hint="expected <table>.jsonl or <table>/documents.jsonl"
@@ -93,7 +95,7 @@ def open_export(path: Path) -> Iterator[LineFiles]:
 
 def _unpack(path: Path, folder: Path) -> dict[str, Path]:
     """Copy the tables of a zip into a private folder, with limits on what a small archive may grow to."""
-    files = {}
+    files: dict[str, Path] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():

@@ -1,1 +1,1 @@
-"""PostgreSQL: the embedded server, the event store and the read store. All SQL lives here, in `schema/` and `.sql` files."""
+"""PostgreSQL: the embedded server, the event store, the tables of the read models. All SQL lives here."""

@@ -225,7 +225,7 @@ class EmbeddedPostgres:
     def _initdb(self, *options: str) -> None:
         account = _server_account(self.data)
         command = [str(self._binaries(account) / "initdb"), *options]
-        done = subprocess.run(  # noqa: S603 - the wheel's program, no shell
+        done = subprocess.run(
             command, cwd=self.home, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=False, timeout=START_WAIT, **_identity(account))  # fmt: skip
         if done.returncode:
@@ -318,7 +318,7 @@ class EmbeddedPostgres:
             size = os.fstat(log.fileno()).st_size
             # The shell leaves at once, so the server is not our child and no zombie of ours when it ends.
             # pg_ctl does the same, but hands the paths to a shell between mere double quotes.
-            subprocess.run(  # noqa: S603 - arguments reach the shell as parameters
+            subprocess.run(
                 ["/bin/sh", "-c", '"$@" &', "sh", *command], cwd=self.home, env=_ENVIRONMENT, check=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock.fileno(),),
                 start_new_session=True, umask=0o077, **_identity(account))  # fmt: skip
@@ -368,11 +368,7 @@ class EmbeddedPostgres:
         if too_long or not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
             raise ConfigurationInvalid(
                 f"{folder} cannot hold the server's socket: "
-                + (
-                    "the path is too long."
-                    if too_long
-                    else "it is not a private folder of the server's account."
-                ),
+                + ("the path is too long." if too_long else "it is not a private folder of the server's account."),
                 hint="Remove it if it is yours, or set DOSSIER_HOME or TMPDIR to a shorter path.",
             )
 
@@ -472,9 +468,7 @@ def choose_home(preferred: Path) -> tuple[Path, str | None]:
     _make_folder(home, 0o711)
     found = home.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise ConfigurationInvalid(
-            f"{home} belongs to another user.", hint="Set DOSSIER_HOME to another folder."
-        )
+        raise ConfigurationInvalid(f"{home} belongs to another user.", hint="Set DOSSIER_HOME to another folder.")
     return home, (
         f"The database is kept in {home}: PostgreSQL does not run as root, and {preferred} "
         + ("was" if used else "is")
@@ -535,7 +529,7 @@ def _identity(account: tuple[int, int] | None) -> dict[str, Any]:
 
 def _reaches(account: tuple[int, int], folder: Path, program: str = "true") -> bool:
     """Ask as that account, so that ACLs and mount options count too."""
-    done = subprocess.run(  # noqa: S603 - arguments reach the shell as parameters
+    done = subprocess.run(
         ["/bin/sh", "-c", 'cd -- "$1" && "$2" --version', "sh", str(folder), program],
         cwd="/", env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, check=False,
         **_identity(account))  # fmt: skip

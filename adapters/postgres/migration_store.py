@@ -28,7 +28,7 @@ _MODELS = {model.name: model for model in READ_MODELS}
 
 
 class PostgresMigrationStore:
-    """The ports of replay, reconcile and report. With `live` given, streams about to be touched are copied from it first."""
+    """The ports of replay, reconcile and report. Streams about to be touched are first copied from `live`, if given."""
 
     def __init__(
         self, events: PostgresEventStore, reads: PostgresReadStore, live: PostgresEventStore | None = None
@@ -97,7 +97,9 @@ class PostgresMigrationStore:
 
     def shared_emails(self, system: str) -> list[tuple[str, str]]:
         """Return legacy key and email of every imported account whose email another account has too."""
-        query = _SHARED_EMAILS.format(accounts_table=self._table("accounts"), legacy_ids_table=self._table("legacy_ids"))
+        query = _SHARED_EMAILS.format(
+            accounts_table=self._table("accounts"), legacy_ids_table=self._table("legacy_ids")
+        )
         return self._query(query, {"system": system})
 
     def _table(self, name: str) -> sql.Identifier:
@@ -110,10 +112,10 @@ class PostgresMigrationStore:
 
 @contextmanager
 def run_lock(events: PostgresEventStore, name: str) -> Iterator[None]:
-    """Hold the lock of a system's migration; raises RunConflict if another process has it. A killed process frees it."""
+    """Hold the lock of a system's migration; raises RunConflict if another has it. A killed process frees it."""
     key = f"{events.schema}/migrate/{name}"
     with translated():
-        connection = psycopg.connect(events.pool.conninfo, autocommit=True)
+        connection = psycopg.connect(str(events.pool.conninfo), autocommit=True)
     with connection:
         row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
         if not (row and row[0]):

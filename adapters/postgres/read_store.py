@@ -44,9 +44,7 @@ class Table:
             "table": sql.Identifier(schema, model.name),
             "columns": _names(names),
             "key": _names(model.key),
-            "keys": sql.SQL(", ").join(
-                sql.SQL("%b::{}[]").format(sql.Identifier(kinds[name])) for name in model.key
-            ),
+            "keys": sql.SQL(", ").join(sql.SQL("%b::{}[]").format(sql.Identifier(kinds[name])) for name in model.key),
             "same": sql.SQL(" AND ").join(
                 sql.SQL("kept.{0} = touched.{0}").format(sql.Identifier(name)) for name in model.key
             ),
@@ -61,9 +59,7 @@ class Table:
             "DELETE FROM {table} AS kept USING unnest({keys}) AS touched ({key}) WHERE {same}"
         ).format(**parts)
         self.copy = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)").format(**parts)
-        self.copy_frozen = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY, FREEZE)").format(
-            **parts
-        )
+        self.copy_frozen = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY, FREEZE)").format(**parts)
 
     def row(self, values: Sequence[Any]) -> Row:
         """Return the row that these values of the columns are."""
@@ -161,9 +157,10 @@ class PostgresReadStore:
         for model in models:
             if model.name not in present:
                 raise SchemaMismatch(f"there is no read model {model.name} yet", hint="run `dossier db init`")
-            if present[model.name].version != model.version:
+            version = present[model.name].version
+            if version != model.version:
                 raise SchemaMismatch(
-                    f"read model {model.name} is of version {present[model.name].version}, not {model.version}",
+                    f"read model {model.name} is of version {version}, not {model.version}",
                     hint=f"rebuild it: `dossier rebuild {model.name}`",
                 )
         return {model.name: present[model.name].position for model in models}
@@ -171,9 +168,7 @@ class PostgresReadStore:
     def progress(self, connection: Conn) -> dict[str, Progressed]:
         """Return version and position of every read model that has a table."""
         statement = sql.SQL("SELECT read_model, version, position FROM {}").format(self._positions)
-        return {
-            name: Progressed(version, position) for name, version, position in connection.execute(statement)
-        }
+        return {name: Progressed(version, position) for name, version, position in connection.execute(statement)}
 
     @contextmanager
     def batch(self) -> Iterator[PostgresReadTransaction]:

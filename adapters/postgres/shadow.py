@@ -141,13 +141,9 @@ class PostgresShadow:
             " SET version = excluded.version, position = excluded.position, updated_at = excluded.updated_at"
         )
         here, there = self.store.schema(POSITIONS), self._live.schema(POSITIONS)
-        connection.execute(
-            moved.format(sql.Identifier(there, "positions"), sql.Identifier(here, "positions"))
-        )
+        connection.execute(moved.format(sql.Identifier(there, "positions"), sql.Identifier(here, "positions")))
         connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(here)))
 
 
 def _rename(connection: Connection[tuple[Any, ...]], name: str, new: str) -> None:
-    connection.execute(
-        sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new))
-    )
+    connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new)))

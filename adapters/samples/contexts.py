@@ -228,9 +228,7 @@ def _own(rng: random.Random, kind: str) -> dict[str, Any]:
 
 
 def _blob(rng: random.Random, kind: str, person: dict[str, Any], *, modern: bool) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        key: person[key] for key in ("name", "location", "ageRange") if rng.random() < 0.7
-    }
+    data: dict[str, Any] = {key: person[key] for key in ("name", "location", "ageRange") if rng.random() < 0.7}
     data["intent"] = rng.choice(_INTENTS)
     data |= {"preferences": _some(rng, _WISHES, 3), "dealbreakers": _some(rng, _REFUSALS, 2)}
     if modern:
@@ -334,11 +332,9 @@ _TIMES: Final = {
     "created_phrase": Put("/createdAt", "last spring", UNREADABLE, "unreadable assumed_time"),
     "created_no_such_day": Put("/createdAt", "2023-02-30T10:00:00Z", UNREADABLE, "unreadable assumed_time"),
     "created_year_0": Put("/createdAt", "0000-05-01T00:00:00.000Z", UNREADABLE, "unreadable assumed_time"),
-    "created_year_12024": Put(
-        "/createdAt", "12024-05-01T00:00:00.000Z", UNREADABLE, "unreadable assumed_time"
-    ),
+    "created_year_12024": Put("/createdAt", "12024-05-01T00:00:00.000Z", UNREADABLE, "unreadable assumed_time"),
     "created_far_number": Put("/createdAt", 4 * 10**17, UNREADABLE, "unreadable assumed_time"),
-    "created_true": Put("/createdAt", True, UNREADABLE, "unreadable assumed_time"),  # noqa: FBT003
+    "created_true": Put("/createdAt", True, UNREADABLE, "unreadable assumed_time"),
     "created_list": Put("/createdAt", ["2023-05-01"], UNREADABLE, "unreadable assumed_time"),
     "updated_absent": Put("/updatedAt", ABSENT),
     "updated_null": Put("/updatedAt", None),
@@ -387,7 +383,7 @@ _BLOB: Final = {
     "list": Put("/data", [{"location": "Bern"}, None, []], QUARANTINED),
     "empty_list": Put("/data", [], QUARANTINED),
     "number": Put("/data", 42.5, QUARANTINED),
-    "false": Put("/data", False, QUARANTINED),  # noqa: FBT003
+    "false": Put("/data", False, QUARANTINED),
     "absent": Put("/data", ABSENT),
     "empty": Put("/data", {}),
 }
@@ -454,9 +450,7 @@ class Pair:
             if context.profile and "/" not in self.at:
                 context.profile.put(at, ABSENT)
         values = (self.first, self.second)
-        for context, value, marks, codes in zip(
-            bundle.contexts, values, self.marks, self.findings, strict=False
-        ):
+        for context, value, marks, codes in zip(bundle.contexts, values, self.marks, self.findings, strict=False):
             if value is not _KEEP:
                 context.blob.put(at, value, None, codes)
             below = marks if isinstance(marks, dict) else {"": marks} if marks else {}
@@ -474,12 +468,8 @@ _FIRST_WINS: Final[dict[str, Oddity]] = {
     "location_differs": Pair("location", "Bern", "Basel", *_LATER_LOSES),
     "name_differs": Pair("name", "Ada", "Ada Lind", *_LATER_LOSES),
     "age_differs": Pair("ageRange", "25-34", "35-44", *_LATER_LOSES),
-    "age_differs_phrase": Pair(
-        "ageRange", "25-34", "late 20s", (None, CONFLICTING), ("", "outside_vocabulary"), 1
-    ),
-    "age_phrase": Pair(
-        "ageRange", "early 30s", "early 30s", _NONE, ("outside_vocabulary", "outside_vocabulary")
-    ),
+    "age_differs_phrase": Pair("ageRange", "25-34", "late 20s", (None, CONFLICTING), ("", "outside_vocabulary"), 1),
+    "age_phrase": Pair("ageRange", "early 30s", "early 30s", _NONE, ("outside_vocabulary", "outside_vocabulary")),
     "location_case_differs": Pair("location", "Bern", "bern", *_LATER_LOSES),
     "location_inner_blanks": Pair("location", "St. Gallen", "St.  Gallen", *_LATER_LOSES),
     "location_equal": Pair("location", "Genève", "Genève"),
@@ -577,9 +567,7 @@ def _text_order_lies(bundle: Bundle) -> None:
     first = bundle.contexts[0]
     first.when = first.when.replace(hour=23, minute=30)
     east = timezone(timedelta(hours=2))
-    _ordered(
-        bundle, timedelta(minutes=20), first={"createdAt": lambda when: when.astimezone(east).isoformat()}
-    )
+    _ordered(bundle, timedelta(minutes=20), first={"createdAt": lambda when: when.astimezone(east).isoformat()})
 
 
 def _by_update(bundle: Bundle, index: int, *, created: object, mark: str | None, findings: str) -> None:
@@ -592,9 +580,7 @@ _ORDER: Final[dict[str, Oddity]] = {
     "tie_by_id": partial(_tied, ids=("Ctx-Zug", "ctx-apfel")),
     "tie_by_id_of_one_length": partial(_tied, ids=("ctx-a", "ctx-b")),
     "text_order_lies": _text_order_lies,
-    "one_millisecond": lambda bundle: _ordered(
-        bundle, timedelta(milliseconds=1), second={"createdAt": _millis}
-    ),
+    "one_millisecond": lambda bundle: _ordered(bundle, timedelta(milliseconds=1), second={"createdAt": _millis}),
     "first_by_update": partial(_by_update, index=0, created=ABSENT, mark=None, findings="assumed_time"),
     "second_by_update": partial(
         _by_update,
@@ -774,10 +760,7 @@ _GROUPS: Final = {
     "profile": _Group(_puts(lambda bundle: bundle.contexts[2].blob, _PROFILE), 3),
     "profile_time": _Group(_puts(lambda bundle: bundle.contexts[2].blob, _TIMES), 3),
     "blob": _Group(
-        {
-            name: partial(_bad_blob, put)
-            for name, put in _puts(lambda bundle: bundle.contexts[2].blob, _BLOB).items()
-        },
+        {name: partial(_bad_blob, put) for name, put in _puts(lambda bundle: bundle.contexts[2].blob, _BLOB).items()},
         3,
     ),
     "broken_profile": _Group(_each(_WAYS["Profile"], _break_profile) | {"no_row": _drop_profile}, 4),
@@ -791,9 +774,7 @@ _GROUPS: Final = {
         },
         5,
     ),
-    "message": _Group(
-        _puts(lambda bundle: bundle.messages[0], _MESSAGE) | {"dangling_user": _dangling_user}, 1, 1
-    ),
+    "message": _Group(_puts(lambda bundle: bundle.messages[0], _MESSAGE) | {"dangling_user": _dangling_user}, 1, 1),
     "broken_message": _Group(
         _each(_WAYS["ChatMessage"], _break_message)
         | {
@@ -926,9 +907,7 @@ class _Sample:
         self.oddities["line.too_large"] += 1
 
 
-def write_sample(
-    out: Path, users: int, seed: int, *, layout: Layout = "json_lines", too_large: bool = False
-) -> Truth:
+def write_sample(out: Path, users: int, seed: int, *, layout: Layout = "json_lines", too_large: bool = False) -> Truth:
     """Write an export of `users` users and its `truth.json`; `too_large` adds a line of 20 MB."""
     writer = SampleWriter(
         out,

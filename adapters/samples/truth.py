@@ -35,7 +35,7 @@ _NUMBER: Final = re.compile(r'"@number:([^"@]+)@"')
 
 def make_rng(*parts: object) -> random.Random:
     """Give the random source named by `parts`."""
-    return random.Random("/".join(map(str, parts)))  # noqa: S311 - samples, not secrets
+    return random.Random("/".join(map(str, parts)))
 
 
 def number(text: str) -> str:
@@ -224,7 +224,7 @@ def broken_ways(text_at: str) -> dict[str, Callable[[Record], None]]:
         "id_absent": partial(_bad_id, ABSENT),
         "id_null": partial(_bad_id, None),
         "id_blank": partial(_bad_id, " "),
-        "id_true": partial(_bad_id, True),  # noqa: FBT003
+        "id_true": partial(_bad_id, True),
         "not_json": lambda record: record.unread("not_json", b"<html>502 Bad Gateway</html>"),
         "truncated": _truncated,
         "latin_1": partial(_latin_1, text_at),
@@ -291,9 +291,7 @@ class SampleWriter:
         out.mkdir(parents=True, exist_ok=True)
         self._out, self._default, self._rng, self._unlisted = out, default, rng, unlisted
         name = "{}/documents.jsonl" if layout == "convex" else "{}.jsonl"
-        self._tables = {
-            table: _Table(out / name.format(table), out / f".truth-{table}.part") for table in tables
-        }
+        self._tables = {table: _Table(out / name.format(table), out / f".truth-{table}.part") for table in tables}
         if layout == "convex":
             _write_convex_files(out, tables)
         self._leaves: Counter[str] = Counter()
@@ -381,9 +379,5 @@ class SampleWriter:
 def _write_convex_files(out: Path, tables: tuple[str, ...]) -> None:
     (out / "_tables").mkdir(exist_ok=True)
     with (out / "_tables" / "documents.jsonl").open("wb") as file:
-        file.writelines(
-            to_json({"name": name, "id": 10001 + index}) + b"\n" for index, name in enumerate(tables)
-        )
-    (out / "README.md").write_text(
-        "# Snapshot export\n\nOne directory a table, one document a line.\n", "utf-8"
-    )
+        file.writelines(to_json({"name": name, "id": 10001 + index}) + b"\n" for index, name in enumerate(tables))
+    (out / "README.md").write_text("# Snapshot export\n\nOne directory a table, one document a line.\n", "utf-8")

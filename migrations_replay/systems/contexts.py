@@ -122,7 +122,9 @@ class ContextsSystem:
 def context_of(document: Mapping[str, Any]) -> Context | None:
     """Return the context a ContextProfile row names, None if it is none of the five."""
     value = document.get("contextType")
-    return CONTEXTS[Context(name)].context if isinstance(value, str) and (name := normal_text(value)) in CONTEXTS else None
+    return (
+        CONTEXTS[Context(name)].context if isinstance(value, str) and (name := normal_text(value)) in CONTEXTS else None
+    )
 
 
 # --- the account (C11, C12) ----------------------------------------------------------------------------------------
@@ -132,8 +134,8 @@ def _account(facts: Facts, user: RecordFacts, account_id: UUID) -> None:
     document = user.record.document
     user.became = account_id
     profile_id = merged_profile_id(account_id, KIND)
-    facts.key(user, "id", Place("legacy_ids", user.snapshot, "key"))
-    user.expect("/id", Place("profiles", profile_id, "account_id"), account_id)
+    facts.key(user, user.record.id_field, Place("legacy_ids", user.snapshot, "key"))
+    user.expect(f"/{user.record.id_field}", Place("profiles", profile_id, "account_id"), account_id)
     values: dict[str, str] = {}
     provenance: Provenance = {}
     for name in ("email", "name"):
@@ -141,7 +143,7 @@ def _account(facts: Facts, user: RecordFacts, account_id: UUID) -> None:
             facts.settle(found, Place("accounts", account_id, name))
             values[name] = found.value
             provenance[name] = (user.source(f"/{name}"),)
-    facts.no_target(user, _rest(document, {"id", "email", "name", "createdAt", "updatedAt"}))
+    facts.no_target(user, _rest(document, {user.record.id_field, "email", "name", "createdAt", "updatedAt"}))
     registered = facts.occurred(user)
     if user.created:
         user.expect("/createdAt", Place("accounts", account_id, "registered_at"), user.created)
@@ -163,7 +165,7 @@ def _account(facts: Facts, user: RecordFacts, account_id: UUID) -> None:
 def _contexts_in_order(facts: Facts) -> list[RecordFacts]:
     rows = facts.of("ContextProfile")
     for row in rows:
-        facts.key(row, "id", Place("legacy_ids", row.snapshot, "key"))
+        facts.key(row, row.record.id_field, Place("legacy_ids", row.snapshot, "key"))
     return _oldest_first(facts, rows)
 
 
@@ -188,14 +190,14 @@ def _blobs(facts: Facts, context: RecordFacts) -> list[_Blob]:
 
 def _blob(facts: Facts, row: RecordFacts, context: Context) -> _Blob:
     document = row.record.document
-    facts.key(row, "id", Place("legacy_ids", row.snapshot, "key"))
+    facts.key(row, row.record.id_field, Place("legacy_ids", row.snapshot, "key"))
     facts.key(row, "contextProfileId", Place("legacy_ids", row.snapshot, "parent_key"))
     for name in ("completeness", "missing"):
         if name in document:
             row.mark(f"/{name}", document[name], DERIVED)
     data = document.get("data", {})
     rest = _rest(
-        document, {"id", "contextProfileId", "createdAt", "updatedAt", "completeness", "missing", "data"}
+        document, {row.record.id_field, "contextProfileId", "createdAt", "updatedAt", "completeness", "missing", "data"}
     )
     if not isinstance(data, dict):
         facts.set_aside(row, "/data", data, "bad_blob", "the blob is not a JSON object")
@@ -246,9 +248,7 @@ def _profile(facts: Facts, user: RecordFacts, account_id: UUID, blobs: list[_Blo
     events = facts.stream(merged.profile_id).events
     events.append(ImportedEvent(event, created, merged.provenance))
     events += [ImportedEvent(conflict, created) for conflict in merged.conflicts]
-    facts.row(
-        "profiles", merged.profile_id, {"account_id": account_id, "kind": KIND, "fields": merged.fields}
-    )
+    facts.row("profiles", merged.profile_id, {"account_id": account_id, "kind": KIND, "fields": merged.fields})
 
 
 def _first_non_empty(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target: str) -> None:
@@ -325,9 +325,7 @@ def _texts(facts: Facts, row: RecordFacts, name: str, raw: Any, place: Place) ->
     return items
 
 
-def _opened_texts(
-    facts: Facts, row: RecordFacts, name: str, raw: Any, found: list[Any], place: Place
-) -> list[str]:
+def _opened_texts(facts: Facts, row: RecordFacts, name: str, raw: Any, found: list[Any], place: Place) -> list[str]:
     """Take a list that stood as JSON in a text: it is one leaf, so it is read whole or not at all."""
     pointer = pointer_to("data", name)
     if not all(isinstance(item, str) or is_unset(item) for item in found):
@@ -377,7 +375,9 @@ def _object(facts: Facts, row: RecordFacts, name: str, raw: Any) -> list[tuple[s
         return []
     if found is not raw:
         row.mark(pointer, raw, NORMALISED)
-        return [(key, _Offered(row, pointer, value, opened=True)) for key, value in found.items() if not is_unset(value)]
+        return [
+            (key, _Offered(row, pointer, value, opened=True)) for key, value in found.items() if not is_unset(value)
+        ]
     return list(_keys(facts, row, name, found))
 
 
@@ -399,7 +399,9 @@ def _settle_key(merged: _Merged, target: str, key: str, value: _Offered, winner:
         if convert.same_json(value.value, winner.value):
             value.row.expect(value.pointer, merged.place(target, key), winner.value)
         elif not _same_but_for_form(value.value, winner.value):
-            value.row.classes[value.pointer] = CONFLICTING  # the text is one leaf: it is only as settled as its worst key
+            value.row.classes[value.pointer] = (
+                CONFLICTING  # the text is one leaf: it is only as settled as its worst key
+            )
         return
     if convert.same_json(value.value, winner.value):
         value.row.mark(value.pointer, value.value, MAPPED)
@@ -430,7 +432,7 @@ def _report_overwritten(
     )
 
 
-# --- the intents (C13, C19) --------------------------------------------------------------------------------------------
+# --- the intents (C13, C19) -----------------------------------------------------------------------------------------
 
 
 def _intent(
@@ -454,7 +456,7 @@ def _intent(
         context_profile_id=chosen.record.key,
     )
     provenance["context"] = (chosen.source("/contextType"),)
-    provenance["context_profile_id"] = (chosen.source("/id"),)
+    provenance["context_profile_id"] = (chosen.source(f"/{chosen.record.id_field}"),)
     facts.stream(stream).events.append(ImportedEvent(declared, facts.occurred(chosen), provenance))
     facts.row(
         "intents",
@@ -476,8 +478,8 @@ def _context_keys(facts: Facts, row: RecordFacts, stream: UUID, *, chosen: bool)
     raw = document["contextType"]
     facts.settle(Candidate(row, "/contextType", raw, normal_text(raw)), Place("intents", stream, "context"))
     if chosen:
-        row.expect(f"/{'id' if 'id' in document else '_id'}", Place("intents", stream, "context_profile_id"), row.record.key)
-    known = {"id", "userId", "contextType", "tonePreference", "createdAt", "updatedAt"}
+        row.expect(f"/{row.record.id_field}", Place("intents", stream, "context_profile_id"), row.record.key)
+    known = {row.record.id_field, "userId", "contextType", "tonePreference", "createdAt", "updatedAt"}
     facts.no_target(row, _rest(document, known), context_of(document))
 
 
@@ -550,7 +552,7 @@ def _drop_items(row: RecordFacts, place: Place) -> None:
     row.expected = [expected for expected in row.expected if expected.place != place._replace(item=True)]
 
 
-# --- messages, and tables without a home (C22) -------------------------------------------------------------------------
+# --- messages, and tables without a home (C22) ----------------------------------------------------------------------
 
 
 def _message(facts: Facts, message: RecordFacts) -> None:
