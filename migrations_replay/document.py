@@ -21,7 +21,7 @@ _EXACT_DIGITS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class OddNumber:
-    """A number no 64-bit type holds exactly, kept as its text: too long, too many digits, out of range, NaN, infinity."""
+    """A number no 64-bit type holds exactly, kept as its text: too long, too precise, out of range, NaN, infinity."""
 
     text: str
 

@@ -225,7 +225,7 @@ class EmbeddedPostgres:
     def _initdb(self, *options: str) -> None:
         account = _server_account(self.data)
         command = [str(self._binaries(account) / "initdb"), *options]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - a fixed program; arguments are never part of a shell text
             command, cwd=self.home, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=False, timeout=START_WAIT, **_identity(account))  # fmt: skip
         if done.returncode:
@@ -318,7 +318,7 @@ class EmbeddedPostgres:
             size = os.fstat(log.fileno()).st_size
             # The shell leaves at once, so the server is not our child and no zombie of ours when it ends.
             # pg_ctl does the same, but hands the paths to a shell between mere double quotes.
-            subprocess.run(
+            subprocess.run(  # noqa: S603 - a fixed program; arguments are never part of a shell text
                 ["/bin/sh", "-c", '"$@" &', "sh", *command], cwd=self.home, env=_ENVIRONMENT, check=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock.fileno(),),
                 start_new_session=True, umask=0o077, **_identity(account))  # fmt: skip
@@ -529,7 +529,7 @@ def _identity(account: tuple[int, int] | None) -> dict[str, Any]:
 
 def _reaches(account: tuple[int, int], folder: Path, program: str = "true") -> bool:
     """Ask as that account, so that ACLs and mount options count too."""
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - a fixed program; arguments are never part of a shell text
         ["/bin/sh", "-c", 'cd -- "$1" && "$2" --version', "sh", str(folder), program],
         cwd="/", env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, check=False,
         **_identity(account))  # fmt: skip

@@ -14,6 +14,8 @@ from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
 import psycopg
+from eventsourcing.postgres import ConnectionPool as LibraryPool
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, sql
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
@@ -24,12 +26,8 @@ from domain.errors import CommandIdReused, StoreUnavailable, UnknownOutcome, Ver
 from domain.event import NewEvent, Recorded
 from domain.service import Append, Receipt
 
-_levels = {name: logging.getLogger(name).level for name in ("psycopg", "psycopg.pool")}
-from eventsourcing.postgres import ConnectionPool as LibraryPool
-from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-
-for _name, _level in _levels.items():  # importing the library silences psycopg's loggers
-    logging.getLogger(_name).setLevel(_level)
+for _name in ("psycopg", "psycopg.pool"):  # importing the library silences psycopg's warnings; let them be heard again
+    logging.getLogger(_name).setLevel(logging.NOTSET)
 
 SCAN_ROWS: Final = 2_000
 SCHEMA_FILES: Final = files("adapters.postgres") / "schema"

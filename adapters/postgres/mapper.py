@@ -83,8 +83,9 @@ _adapters: Final[dict[type[DomainEvent], TypeAdapter[_Body]]] = {}
 
 def _adapter(event_type: type[DomainEvent]) -> TypeAdapter[_Body]:
     if event_type not in _adapters:
-        body = TypedDict("body", {"data": event_type, "meta": EventMetadata, "v": int})  # type: ignore[valid-type]
-        _adapters[event_type] = TypeAdapter(body)
+        fields_of_body: dict[str, Any] = {"data": event_type, "meta": EventMetadata, "v": int}
+        body: Any = TypedDict("body", fields_of_body)  # type: ignore[misc]
+        _adapters[event_type] = TypeAdapter(body)  # type: ignore[arg-type]
     return _adapters[event_type]
 
 
