@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
+
+from pydantic import AwareDatetime
 
 from domain.event import DomainEvent, Personal
 
@@ -24,8 +25,8 @@ class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded"):
     key: str
     bundle: str
     parent_key: str | None = None
-    created: datetime | None = None
-    updated: datetime | None = None
+    created: AwareDatetime | None = None
+    updated: AwareDatetime | None = None
     became: UUID | None = None
     digest: str
     mapping_version: int

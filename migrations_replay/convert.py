@@ -13,6 +13,7 @@ from migrations_replay.document import OddNumber, read_line
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 _OPENINGS: Final = 2
+MAX_KEY: Final = 500
 
 
 class Unreadable(ValueError):
@@ -27,9 +28,9 @@ def text(value: Any) -> str:
 
 
 def key(value: Any) -> str | None:
-    """Read a primary or foreign key: text as it is, an integer by its text; None where it is no key."""
+    """Read a primary or foreign key: text as it is, an integer by its text; None for neither, or if it is too long."""
     if isinstance(value, str):
-        return value if not is_unset(value) else None
+        return value if not is_unset(value) and len(value) <= MAX_KEY else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None

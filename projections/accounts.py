@@ -66,6 +66,4 @@ def _contact(changes: dict[str, Change] | Erased) -> Row:
     return {name: change.new for name, change in changes.items()}
 
 
-MODEL: Final = one_row_a_stream(
-    "accounts", version=1, key="account_id", topics=topics_of(AccountEvent), fold=_fold
-)
+MODEL: Final = one_row_a_stream("accounts", version=1, key="account_id", topics=topics_of(AccountEvent), fold=_fold)

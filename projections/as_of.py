@@ -10,9 +10,7 @@ from domain.event import Recorded
 from projections.read_model import Key, ReadModel, Row, fold_events
 
 
-def known_at(
-    model: ReadModel, events: Sequence[Recorded], at: datetime | int, *, key: Key | None = None
-) -> Row | None:
+def known_at(model: ReadModel, events: Sequence[Recorded], at: datetime | int, *, key: Key | None = None) -> Row | None:
     """Return a row as it was known at a time (by `recorded_at`) or at a position, None if there was none yet.
 
     `events` are those of one stream, oldest first. `key` names the row where a stream has several.

@@ -35,7 +35,5 @@ def changed(row: Row, recorded: Recorded, **columns: Any) -> Row:
 def present(row: Row | None, recorded: Recorded) -> Row:
     """Return the row an event changes; raises ValueError where there is none: a hole in the log."""
     if row is None:
-        raise ValueError(
-            f"position {recorded.position}: {recorded.topic}, and no row for stream {recorded.stream}"
-        )
+        raise ValueError(f"position {recorded.position}: {recorded.topic}, and no row for stream {recorded.stream}")
     return row

@@ -87,9 +87,7 @@ def follow_batch(log: EventLog, store: ReadStore, models: Sequence[ReadModel], l
         # was set back waits for the next batch, which starts from there.
         due = [model for model in models if after <= positions[model.name] < last]
         for model in due:
-            _fold_into(
-                transaction, model, [event for event in events if event.position > positions[model.name]]
-            )
+            _fold_into(transaction, model, [event for event in events if event.position > positions[model.name]])
         transaction.advance(due, last)
     reached = positions | {model.name: last for model in due}
     return Batch(len(events), min(reached.values()))

@@ -59,6 +59,4 @@ def _judged(context: str, values: dict[str, Any]) -> Row:
     }
 
 
-MODEL: Final = one_row_a_stream(
-    "intents", version=1, key="intent_id", topics=topics_of(IntentEvent), fold=_fold
-)
+MODEL: Final = one_row_a_stream("intents", version=1, key="intent_id", topics=topics_of(IntentEvent), fold=_fold)

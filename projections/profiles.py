@@ -72,6 +72,4 @@ def _resolved(row: Row, event: ProfileConflictResolved) -> Row:
     return {"conflicts": conflicts, **_judged(row["kind"], fields)}
 
 
-MODEL: Final = one_row_a_stream(
-    "profiles", version=1, key="profile_id", topics=topics_of(ProfileEvent), fold=_fold
-)
+MODEL: Final = one_row_a_stream("profiles", version=1, key="profile_id", topics=topics_of(ProfileEvent), fold=_fold)

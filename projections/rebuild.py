@@ -87,14 +87,10 @@ def rebuild(
     return Rebuilt(counted.events, position)
 
 
-def fold_streams(
-    models: Sequence[ReadModel], events: Iterable[Recorded]
-) -> Iterator[tuple[ReadModel, list[Row]]]:
+def fold_streams(models: Sequence[ReadModel], events: Iterable[Recorded]) -> Iterator[tuple[ReadModel, list[Row]]]:
     """Fold events that come stream by stream; yield the rows of one read model at a time, many at once."""
     by_topic = {
-        topic: [model for model in models if topic in model.topics]
-        for model in models
-        for topic in model.topics
+        topic: [model for model in models if topic in model.topics] for model in models for topic in model.topics
     }
     waiting: dict[str, list[Row]] = {model.name: [] for model in models}
     for _, stream in groupby(events, attrgetter("stream")):
@@ -115,11 +111,7 @@ def _fold_stream(
     models: dict[str, ReadModel] = {}
     rows: dict[str, dict[Key, Row]] = {}
     while part := list(islice(stream, FOLDED_EVENTS)):
-        models |= {
-            model.name: model
-            for topic in {event.topic for event in part}
-            for model in by_topic.get(topic, ())
-        }
+        models |= {model.name: model for topic in {event.topic for event in part} for model in by_topic.get(topic, ())}
         for name, model in models.items():
             before = rows.get(name, {})
             after = before | fold_events(model, before, part)

@@ -161,7 +161,7 @@ class PostgresReadStore:
             if version != model.version:
                 raise SchemaMismatch(
                     f"read model {model.name} is of version {version}, not {model.version}",
-                    hint=f"rebuild it: `dossier rebuild {model.name}`",
+                    hint=f"rebuild it: `dossier projections rebuild`",
                 )
         return {model.name: present[model.name].position for model in models}
 

@@ -1,0 +1,288 @@
+"""Histories for property tests: random commands and imports, played through the command API into any log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, Protocol
+from uuid import UUID, uuid4, uuid5
+
+from hypothesis import strategies as st
+
+from domain.access import Actor, Role
+from domain.account import (
+    ChangeContact,
+    DeactivateAccount,
+    GrantRole,
+    RegisterAccount,
+    RevokeRole,
+    SwitchActiveProfile,
+)
+from domain.command import Command
+from domain.contexts import Context, Tone
+from domain.errors import CommandRejected
+from domain.event import ERASED, DomainEvent, EventMetadata, NewEvent, Recorded, personal_fields
+from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
+from domain.legacy import LegacySnapshotRecorded
+from domain.migration import MigrationRunCompleted, MigrationRunStarted
+from domain.profile import (
+    ArchiveProfile,
+    CreateProfile,
+    ProfileConflictRecorded,
+    ResolveConflict,
+    UpdateProfile,
+    Verification,
+    VerifyProfile,
+)
+from domain.service import Append, Dossier, EventStore, Receipt
+from domain.streams import imported_id, migration_id
+from projections.read_model import ReadModel, Row, fold_events
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+OPERATOR = Actor.operator()
+
+
+class Log(EventStore, Protocol):
+    """A log that takes commands and imports, and can be followed and rebuilt from."""
+
+    def append_bulk(self, events: Sequence[NewEvent]) -> int: ...
+    def head(self) -> int: ...
+    def read(self, after: int, limit: int) -> list[Recorded]: ...
+    def scan(self, upto: int) -> Iterator[Recorded]: ...
+
+
+@dataclass
+class MemoryLog:
+    """A log in a list; positions have gaps, as those of the real one may."""
+
+    events: list[Recorded] = field(default_factory=list)
+
+    def load(self, streams: Any) -> dict[UUID, list[Recorded]]:
+        return {stream: [event for event in self.events if event.stream == stream] for stream in streams}
+
+    def append(self, request: Append) -> Receipt:
+        self.append_bulk(request.events)
+        return Receipt(request.stream, request.version, self.head(), len(request.events))
+
+    def append_bulk(self, events: Sequence[NewEvent]) -> int:
+        for new in events:
+            position = self.head() + 1 + len(self.events) % 3
+            self.events.append(recorded(new, position))
+        return self.head()
+
+    def receipt(self, command_id: UUID) -> tuple[bytes, Receipt] | None:
+        return None
+
+    def head(self) -> int:
+        return self.events[-1].position if self.events else 0
+
+    def read(self, after: int, limit: int) -> list[Recorded]:
+        return [event for event in self.events if event.position > after][:limit]
+
+    def scan(self, upto: int) -> Iterator[Recorded]:
+        kept = [event for event in self.events if event.position <= upto]
+        return iter(sorted(kept, key=lambda event: (event.stream, event.version)))
+
+
+def recorded(new: NewEvent, position: int) -> Recorded:
+    return Recorded(new.stream, new.version, position, new.event.topic, new.event, new.metadata)
+
+
+def erased(event: Recorded) -> Recorded:
+    """Return the event as it reads after its subject was erased."""
+    update = dict.fromkeys(personal_fields(type(event.event)), ERASED)
+    return event._replace(event=event.event.model_copy(update=update))
+
+
+def metadata(occurred_at: datetime, origin: str = "live") -> EventMetadata:
+    return EventMetadata(
+        occurred_at=occurred_at,
+        recorded_at=occurred_at + timedelta(hours=1),
+        actor="someone",
+        recorded_by="someone",
+        origin=origin,
+    )
+
+
+def history(stream: UUID, *events: DomainEvent, first: int = 1) -> list[Recorded]:
+    """Return events of one stream as stored, a day apart, at every tenth position."""
+    return [
+        recorded(NewEvent(stream, version, event, metadata(START + timedelta(days=version))), version * 10)
+        for version, event in enumerate(events, start=first)
+    ]
+
+
+@dataclass(frozen=True)
+class Import:
+    """An event that an import appends to a stream, where it fits what is there."""
+
+    stream: UUID
+    event: DomainEvent
+
+
+@dataclass(frozen=True)
+class Follow:
+    """The follower gets to work, this many events at a time."""
+
+    limit: int
+
+
+Step = Command | Import | Follow
+
+
+def histories() -> st.SearchStrategy[list[Step]]:
+    """Strategy for interleaved steps over a few accounts, their profiles and intents, snapshots and runs."""
+    return st.builds(uuid4).flatmap(lambda base: st.lists(_steps(base), max_size=40).map(opening(base).__add__))
+
+
+def play(log: Log, steps: Sequence[Step], follow: Any = lambda limit: None) -> None:
+    """Carry the steps out; what the deciders reject is left out."""
+    times = count(1)
+    dossier = Dossier(log, lambda: START + timedelta(minutes=next(times)), uuid4)
+    for step in steps:
+        match step:
+            case Follow(limit=limit):
+                follow(limit)
+            case Import():
+                _import(log, step, START + timedelta(minutes=next(times)))
+            case _:
+                _execute(dossier, step)
+
+
+def _execute(dossier: Dossier, command: Command) -> None:
+    try:
+        dossier.execute(command, actor=OPERATOR)
+    except CommandRejected:
+        return
+
+
+def _import(log: Log, step: Import, now: datetime) -> None:
+    earlier = log.load([step.stream])[step.stream]
+    if _fits(step.event, [event.event for event in earlier]):
+        log.append_bulk([NewEvent(step.stream, len(earlier) + 1, step.event, metadata(now, "import:run-7"))])
+
+
+def _fits(event: DomainEvent, earlier: list[DomainEvent]) -> bool:
+    match event:
+        case ProfileConflictRecorded():
+            return bool(earlier)
+        case MigrationRunStarted(run_id=run_id) | MigrationRunCompleted(run_id=run_id):
+            runs = [type(before) for before in earlier if getattr(before, "run_id", None) == run_id]
+            return runs == ([] if isinstance(event, MigrationRunStarted) else [MigrationRunStarted])
+        case _:
+            return True
+
+
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_texts, inner, max_size=2),
+    max_leaves=4,
+)
+_objects = st.dictionaries(_texts, _json, max_size=2)
+_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "location": _texts,
+        "age_range": st.sampled_from(["18-24", "early 30s", ""]),
+        "core_values": st.lists(_texts, max_size=2),
+        "beliefs": _objects,
+    },
+)
+_wishes = st.fixed_dictionaries({}, optional={"friendship_depth": st.sampled_from(["casual", "deep", ""])})
+_reasons = st.just("because")
+_contexts = st.sampled_from([Context.FRIENDSHIP, Context.ROMANTIC])
+_tones = st.none() | st.sampled_from(Tone)
+_counts = st.integers(0, 9)
+
+
+def _ids(base: UUID, noun: str, number: int = 2) -> list[UUID]:
+    return [uuid5(base, f"{noun}{index}") for index in range(number)]
+
+
+def opening(base: UUID) -> list[Step]:
+    """Return the steps that every history begins with."""
+    account, profile = _ids(base, "account")[0], _ids(base, "profile")[0]
+    return [
+        RegisterAccount(account_id=account, email="A@x.org"),
+        CreateProfile(account_id=account, profile_id=profile, kind="personal", fields={"location": "Oslo"}),
+    ]
+
+
+def _steps(base: UUID) -> st.SearchStrategy[Step]:
+    account = st.sampled_from(_ids(base, "account"))
+    profile = st.sampled_from(_ids(base, "profile", 3))
+    mine = {"account_id": account}
+    commands: list[st.SearchStrategy[Step]] = [
+        st.builds(RegisterAccount, **mine, email=_texts, phone=_texts, name=_texts),
+        st.builds(ChangeContact, **mine, email=_texts, name=st.none() | _texts),
+        st.builds(GrantRole, **mine, role=st.sampled_from(Role)),
+        st.builds(RevokeRole, **mine, role=st.sampled_from(Role)),
+        st.builds(DeactivateAccount, **mine, reason=_reasons),
+        st.builds(SwitchActiveProfile, **mine, profile_id=profile),
+        st.builds(CreateProfile, **mine, profile_id=profile, kind=st.just("personal"), fields=_fields),
+        st.builds(UpdateProfile, profile_id=profile, changes=_fields),
+        st.builds(VerifyProfile, profile_id=profile, status=st.sampled_from(Verification)),
+        st.builds(ArchiveProfile, **mine, profile_id=profile, reason=_reasons),
+        st.builds(ResolveConflict, profile_id=profile, field=st.just("location"), value=st.just("Rome")),
+        st.builds(DeclareIntent, **mine, context=_contexts, fields=_wishes, tone_preference=_tones),
+        st.builds(ReviseIntent, **mine, context=_contexts, changes=_wishes, tone_preference=_tones),
+        st.builds(WithdrawIntent, **mine, context=_contexts),
+    ]
+    follows = st.builds(Follow, st.integers(1, 5))
+    return st.one_of(*commands, _conflicts(profile), _snapshots(base), _runs(base), follows)
+
+
+def _conflicts(profile: st.SearchStrategy[UUID]) -> st.SearchStrategy[Step]:
+    event = ProfileConflictRecorded(field="location", values=("Oslo", "Rome"), chosen="Oslo", rule="first_non_empty")
+    return st.builds(Import, profile, st.just(event))
+
+
+def _snapshots(base: UUID) -> st.SearchStrategy[Step]:
+    def snapshot(key: str, became: UUID | None, created: datetime | None) -> Import:
+        system = f"contexts-{base}"
+        event = LegacySnapshotRecorded(
+            system=system,
+            table="User",
+            key=key,
+            bundle=key,
+            created=created,
+            became=became,
+            digest="00",
+            mapping_version=1,
+            raw="{}",
+        )
+        return Import(imported_id("snapshot", system, "User", key), event)
+
+    times = st.none() | st.datetimes(timezones=st.just(UTC))
+    return st.builds(snapshot, _texts, st.none() | st.sampled_from(_ids(base, "account")), times)
+
+
+def _runs(base: UUID) -> st.SearchStrategy[Step]:
+    system = f"contexts-{base}"
+    run = st.sampled_from(_ids(base, "run"))
+    events = st.builds(started, run, st.just(system)) | st.builds(completed, run, st.just(system))
+    return st.builds(Import, st.just(migration_id(system)), events)
+
+
+def started(run_id: UUID, system: str) -> MigrationRunStarted:
+    return MigrationRunStarted(
+        run_id=run_id, system=system, mapping_version=1, source_kind="json_lines", tables={"User": 2}
+    )
+
+
+def completed(run_id: UUID, system: str) -> MigrationRunCompleted:
+    return MigrationRunCompleted(run_id=run_id, system=system, recorded=1, unchanged=2, quarantined=3, events=4)
+
+
+def row_of(model: ReadModel, events: Sequence[Recorded]) -> Row:
+    """Return the row that the events of one stream make."""
+    row = fold_events(model, {}, events)[events[0].stream,]
+    assert row is not None
+    return row
