@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from adapters.postgres.embedded import EmbeddedPostgres, choose_home
+from adapters.errors import translated
+from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore, open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from adapters.settings import Settings
@@ -63,6 +66,12 @@ def database_url(settings: Settings) -> str:
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     return embedded(settings)[0].ensure_running()
+
+
+def server_version(url: str) -> int:
+    """Return the version of a PostgreSQL server as it counts them (180001); raises StoreUnavailable."""
+    with translated(), psycopg.connect(url, connect_timeout=10) as connection:
+        return connection.info.server_version
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from adapters.postgres.embedded import EmbeddedPostgres, choose_home
+from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore, open_pool
 from domain.service import Dossier
 

