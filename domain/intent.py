@@ -104,7 +104,7 @@ def _decide(state: IntentState, command: Command) -> list[DomainEvent]:
 def _declare(state: IntentState, command: DeclareIntent) -> list[DomainEvent]:
     if state.declared:
         raise RuleViolated("an intent is declared in this context", field="context", hint="change it with ReviseIntent")
-    fields = shape_of(command.context).checked(without_unset(command.fields), where="fields")
+    fields = without_unset(shape_of(command.context).checked(command.fields, where="fields"))
     return [
         IntentDeclared(
             account_id=command.account_id,

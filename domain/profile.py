@@ -14,7 +14,7 @@ from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Erased, Personal, known
 from domain.kinds import kind_named
-from domain.values import Json, Reason, without_unset
+from domain.values import Json, Reason, same_json, without_unset
 
 
 class Verification(StrEnum):
@@ -146,7 +146,7 @@ def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:
     if isinstance(command, CreateProfile):
         if state.account_id is not None:
             raise AlreadyExists(f"profile {command.profile_id} exists", field="profile_id")
-        fields = kind_named(command.kind).checked(without_unset(command.fields), where="fields")
+        fields = without_unset(kind_named(command.kind).checked(command.fields, where="fields"))
         return [ProfileCreated(account_id=command.account_id, kind=command.kind, fields=fields)]
     if state.account_id is None:
         raise NotFound("there is no such profile", field="profile_id", hint="create it with CreateProfile")
@@ -173,7 +173,11 @@ def _archive(state: ProfileState, command: ArchiveProfile) -> list[DomainEvent]:
 
 def changed_fields(present: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Change]:
     """Return the wanted fields that differ from the present ones; None in `wanted` unsets."""
-    return {name: Change(old=present.get(name), new=new) for name, new in wanted.items() if present.get(name) != new}
+    return {
+        name: Change(old=present.get(name), new=new)
+        for name, new in wanted.items()
+        if not same_json(present.get(name), new)
+    }
 
 
 def _update(state: ProfileState, command: UpdateProfile) -> list[DomainEvent]:
@@ -193,7 +197,7 @@ def _resolve(state: ProfileState, command: ResolveConflict) -> list[DomainEvent]
     if values is None:
         open_fields = ", ".join(state.conflicts) or "none"
         raise RuleViolated("no open conflict on this field", field="field", hint=f"open conflicts: {open_fields}")
-    if command.value not in values:
+    if not any(same_json(command.value, value) for value in values):
         raise InvalidCommand(
             "not among the values that were found", field="value", hint="`dossier show profile` lists them"
         )
@@ -211,7 +215,7 @@ def value_at(fields: dict[str, Any], name: str) -> Any:
 def with_value(fields: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     """Return the fields with a field, or one key of an object field, set; None unsets it."""
     outer, _, key = name.partition("/")
-    new = {**(fields.get(outer) or {}), key: value} if key else value
+    new = without_unset({**(fields.get(outer) or {}), key: value}) if key else value
     return without_unset({**fields, outer: new})
 
 

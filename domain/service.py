@@ -77,6 +77,7 @@ class _Loaded(NamedTuple):
     state: Any
     version: int
     position: int
+    fits: bool
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ class Dossier:
         owner = _owner(records) or command.account()
         permissions = _permissions(actor, loaded[actor.account] if actor.account else [])
         access.check_command(permissions, command, owner)
+        _check_kinds(records)
         main = records[0]
         if expected_version not in (None, main.version):
             raise VersionConflict(
@@ -200,8 +202,20 @@ def payload_digest(command: Command, actor: Actor) -> bytes:
 
 
 def _folded(decider: Decider[Any], stream: UUID, events: list[Recorded]) -> _Loaded:
-    state = decider.fold(recorded.event for recorded in events)
-    return _Loaded(decider, stream, state, len(events), events[-1].position if events else 0)
+    fits = _is_of(decider, events)
+    state = decider.fold(recorded.event for recorded in events) if fits else decider.initial
+    return _Loaded(decider, stream, state, len(events), events[-1].position if events else 0, fits)
+
+
+def _is_of(decider: Decider[Any], events: list[Recorded]) -> bool:
+    """Tell whether a stream is, or can become, a record of the aggregate: topics begin with its name."""
+    return not events or events[0].topic.startswith(f"{decider.name}.")
+
+
+def _check_kinds(records: list[_Loaded]) -> None:
+    for record in records:
+        if not record.fits:
+            raise NotFound(f"{record.stream} is not a record of kind {record.decider.name}")
 
 
 def _owner(records: list[_Loaded]) -> UUID | None:
@@ -221,6 +235,8 @@ def _subject(record: _Loaded, owner: UUID | None) -> UUID | None:
 def _permissions(actor: Actor, events: list[Recorded]) -> Permissions:
     if actor.account is None:
         return Permissions(actor, actor.roles)
+    if not _is_of(ACCOUNT, events):
+        return Permissions(actor, actor.roles, active=False)
     state = ACCOUNT.fold(recorded.event for recorded in events)
     return Permissions(actor, actor.roles | state.roles, state.active)
 

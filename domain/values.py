@@ -37,8 +37,8 @@ def is_storable(text: str) -> bool:
 
 
 def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("text must not contain NUL")
+    if not is_storable(text):
+        raise ValueError("text must not contain NUL or a lone surrogate")
     return text
 
 
@@ -71,13 +71,24 @@ def _exact_json(value: JsonValue) -> JsonValue:
     return value
 
 
+def same_json(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are equal by structure, numbers by value; true and 1 are not equal."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_json(child, other[name]) for name, child in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    return bool(one == other)
+
+
 def in_utc(moment: datetime) -> datetime:
     """Return an aware time in UTC."""
     return moment.astimezone(UTC)
 
 
 Text = Annotated[str, AfterValidator(_storable), AfterValidator(normal_text)]
-"""Text as stored: NFC, trimmed, without NUL."""
+"""Text as stored: NFC, trimmed, without NUL or lone surrogates."""
 
 ShortText = Annotated[Text, StringConstraints(max_length=500)]
 Reason = Annotated[Text, StringConstraints(min_length=1, max_length=1000)]

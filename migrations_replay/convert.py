@@ -7,13 +7,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from domain import values
 from domain.values import is_unset, json_problem, normal_text
-from migrations_replay.document import OddNumber, read_line
+from migrations_replay.document import OddNumber, RepeatedKeys, read_line
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 _OPENINGS: Final = 2
 MAX_KEY: Final = 500
+same_json: Final = values.same_json
 
 
 class Unreadable(ValueError):
@@ -53,15 +55,15 @@ def instant(value: Any) -> datetime:
 
 
 def exact(value: Any) -> Any:
-    """Read a JSON value that can be stored exactly: no odd number at any depth."""
+    """Read a JSON value that can be stored exactly: no odd number or repeated key at any depth."""
     if holds_odd_number(value) or json_problem(value):
-        raise Unreadable("it holds a number that cannot be stored exactly")
+        raise Unreadable("it holds a number or a text that cannot be stored exactly")
     return value
 
 
 def holds_odd_number(value: Any) -> bool:
-    """Tell whether a JSON value holds a number no 64-bit type holds exactly."""
-    if isinstance(value, OddNumber):
+    """Tell whether a JSON value holds a number no 64-bit type holds exactly, or an object that repeats a key."""
+    if isinstance(value, (OddNumber, RepeatedKeys)):
         return True
     if isinstance(value, (dict, list)):
         return any(map(holds_odd_number, value.values() if isinstance(value, dict) else value))
@@ -70,6 +72,7 @@ def holds_odd_number(value: Any) -> bool:
 
 def opened(value: Any, wanted: type[list[Any] | dict[str, Any]]) -> Any:
     """Read a list or an object that may stand as JSON inside a text, up to twice."""
+    raw = value
     for _ in range(_OPENINGS):
         if not isinstance(value, str):
             break
@@ -79,18 +82,7 @@ def opened(value: Any, wanted: type[list[Any] | dict[str, Any]]) -> Any:
         value = found.value
     if not isinstance(value, wanted):
         raise Unreadable(f"{'a list' if wanted is list else 'an object'} is expected")
-    return value
-
-
-def same_json(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are equal by structure, numbers by value; true and 1 are not equal."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same_json(child, other[name]) for name, child in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same_json, one, other))
-    return bool(one == other)
+    return value if value is raw else exact(value)
 
 
 def normal_json(value: Any) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,7 @@ from domain.values import MAX_DEPTH, is_storable
 MAX_BYTES: Final = 16 * 1024 * 1024
 _SAFE_DIGITS: Final = 18
 _EXACT_DIGITS: Final = 15
+_LEAST_NORMAL: Final = sys.float_info.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,12 @@ def _decimal(text: str) -> float | OddNumber:
     value = float(text)
     if isinf(value):
         return OddNumber(text)
-    if len(text) <= _EXACT_DIGITS or Decimal(repr(value)) == Decimal(text):
+    if len(text) <= _EXACT_DIGITS and abs(value) >= _LEAST_NORMAL:
         return value
-    return OddNumber(text)
+    try:
+        return value if Decimal(repr(value)) == Decimal(text) else OddNumber(text)
+    except InvalidOperation:  # an exponent beyond all bounds
+        return OddNumber(text)
 
 
 def _decoder(pairs: Callable[[list[tuple[str, Any]]], Any]) -> json.JSONDecoder:

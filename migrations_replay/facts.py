@@ -13,7 +13,7 @@ from uuid import UUID
 
 from domain.event import UNKNOWN_AUTHOR, DomainEvent, Source
 from domain.streams import imported_id
-from domain.values import is_unset, normal_text
+from domain.values import is_unset
 from domain.vocabulary import FieldShape
 from migrations_replay import convert
 from migrations_replay.bundle import Bundle, LegacyRecord, LegacyTables
@@ -52,6 +52,10 @@ class Place(NamedTuple):
     column: str
     steps: tuple[str | int, ...] = ()
     item: bool = False
+
+    def below(self, *steps: str | int) -> Place:
+        """Return a place further inside a JSON column."""
+        return self._replace(steps=(*self.steps, *steps))
 
 
 class Expected(NamedTuple):
@@ -311,8 +315,3 @@ def unique(values: list[Any]) -> list[Any]:
     for value in values:
         seen.setdefault(convert.json_text(value), value)
     return list(seen.values())
-
-
-def same_text(one: Any, other: Any) -> bool:
-    """Tell whether two texts are equal in normal form."""
-    return isinstance(one, str) and isinstance(other, str) and normal_text(one) == normal_text(other)

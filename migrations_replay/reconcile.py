@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from domain.event import LIVE, Recorded
-from migrations_replay import convert
+from domain.values import same_json
 from migrations_replay.bundle import Bundle
 from migrations_replay.facts import Expected, Facts, LegacySystem, Place, RecordFacts
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
@@ -160,8 +160,9 @@ class _BundleProof:
         row = self._rows.get((place.model, place.key))
         if row is not None and _holds(row, place, expected.value):
             return
-        blamed.add((place.model, place.key, place.column))
         outcome = self._judge(place, expected.value, row)
+        if outcome != "changed_live":
+            blamed.add((place.model, place.key, place.column))
         self.outcome[id(record), expected.pointer] = outcome
         found = record.record
         self.differences.append(
@@ -240,7 +241,7 @@ def _found(row: Row | None, place: Place) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return convert.same_json(one, other) if isinstance(one, (dict, list, bool)) else bool(one == other)
+    return same_json(one, other) if isinstance(one, (dict, list, bool)) else bool(one == other)
 
 
 def _extra(found: Any, expected: Any, now: Any) -> Iterable[tuple[tuple[str | int, ...], Any]]:

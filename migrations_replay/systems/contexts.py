@@ -15,7 +15,7 @@ from domain.intent import IntentDeclared
 from domain.kinds import KINDS
 from domain.profile import ProfileConflictRecorded, ProfileCreated
 from domain.streams import imported_id, intent_id, merged_profile_id
-from domain.values import is_unset, normal_text
+from domain.values import normal_text, same_json
 from domain.vocabulary import FieldShape, text
 from migrations_replay import convert
 from migrations_replay.bundle import Bundle, LegacyTable
@@ -29,10 +29,10 @@ from migrations_replay.facts import (
     Provenance,
     RecordFacts,
     pointer_to,
-    same_text,
     unique,
 )
-from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED, UNMAPPED, leaf_steps
+from migrations_replay.leaves import DERIVED, NORMALISED, UNMAPPED
+from migrations_replay.merge import Offered, choose_first, choose_last, drop_texts, take_keys, take_texts
 
 # The blob's keys, and what they are called in Dossier.
 FIRST_NON_EMPTY: Final = {"name": "name", "location": "location", "ageRange": "age_range"}  # C16
@@ -226,11 +226,16 @@ class _Merged:
         self.provenance: Provenance = {}
         self.conflicts: list[ProfileConflictRecorded] = []
 
-    def place(self, *steps: str | int, item: bool = False) -> Place:
-        return Place("profiles", self.profile_id, "fields", steps, item)
+    def place(self, target: str) -> Place:
+        return Place("profiles", self.profile_id, "fields", (target,))
 
     def came_from(self, target: str, facts: RecordFacts, pointer: str) -> None:
         self.provenance[target] = (*self.provenance.get(target, ()), facts.source(pointer))
+
+    def disputed(self, target: str, values: list[Any], chosen: Any, rule: str) -> None:
+        if len(values) > 1:
+            conflict = ProfileConflictRecorded(field=target, values=tuple(values), chosen=chosen, rule=rule)
+            self.conflicts.append(conflict)
 
 
 def _profile(facts: Facts, user: RecordFacts, account_id: UUID, blobs: list[_Blob]) -> None:
@@ -255,181 +260,44 @@ def _first_non_empty(facts: Facts, merged: _Merged, blobs: list[_Blob], name: st
     pointer = pointer_to("data", name)
     offered = [blob for blob in blobs if name in blob.data]
     found = [value for blob in offered if (value := facts.text(blob.row, pointer, name, blob.data[name]))]
-    for candidate in found:
-        facts.vocabulary(candidate, name, KINDS[KIND].fields[target])
-    _choose_text(facts, found, name, merged.place(target), rule="first_non_empty")
     if not found:
         return
-    chosen = found[0].value
-    merged.fields[target] = chosen
+    for candidate in found:
+        facts.vocabulary(candidate, name, KINDS[KIND].fields[target])
+    chosen = merged.fields[target] = found[0].value
+    values = choose_first(facts, found, name, merged.place(target), rule="first_non_empty")
+    merged.disputed(target, values, chosen, "first_non_empty")
     for candidate in found:
         if candidate.value == chosen:
             merged.came_from(target, candidate.facts, pointer)
-    values = unique([candidate.value for candidate in found])
-    if len(values) > 1:
-        merged.conflicts.append(
-            ProfileConflictRecorded(field=target, values=tuple(values), chosen=chosen, rule="first_non_empty")
-        )
-
-
-def _choose_text(facts: Facts, found: list[Candidate], name: str, place: Place, *, rule: str) -> None:
-    """Mark the candidates for one text field, the first of which is chosen; report what disagrees."""
-    if not found:
-        return
-    chosen = found[0]
-    for candidate in found:
-        if candidate.value == chosen.value:
-            facts.settle(candidate, place)
-        else:
-            candidate.facts.mark(candidate.pointer, candidate.raw, CONFLICTING)
-    values = unique([candidate.value for candidate in found])
-    if len(values) > 1:
-        facts.conflict(chosen.facts, name, values, chosen.value, rule)
 
 
 def _union(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target: str) -> None:
+    pointer = pointer_to("data", name)
     items: list[str] = []
     for blob in blobs:
-        if name in blob.data:
-            items += _texts(facts, blob.row, name, blob.data[name], merged.place(target, item=True))
-            merged.came_from(target, blob.row, pointer_to("data", name))
+        if name in blob.data and (found := take_texts(facts, blob.row, pointer, blob.data[name], merged.place(target))):
+            items += found
+            merged.came_from(target, blob.row, pointer)
     if items:
         merged.fields[target] = unique(items)
-    else:
-        merged.provenance.pop(target, None)
-
-
-def _texts(facts: Facts, row: RecordFacts, name: str, raw: Any, place: Place) -> list[str]:
-    """Read a list of texts, kept exactly as they are (C17, C20)."""
-    pointer = pointer_to("data", name)
-    if is_unset(raw):
-        row.mark(pointer, raw, NORMALISED)
-        return []
-    try:
-        found = convert.opened(raw, list)
-    except Unreadable:
-        facts.unreadable(row, pointer, name, raw)
-        return []
-    if found is not raw:
-        return _opened_texts(facts, row, name, raw, found, place)
-    items = []
-    for index, item in enumerate(found):
-        below = f"{pointer}/{index}"
-        if isinstance(item, str) or is_unset(item):
-            row.mark(below, item, MAPPED)
-            if not is_unset(item):
-                row.expect(below, place, item)
-                items.append(item)
-        else:
-            facts.unreadable(row, below, f"{name}/{index}", item)
-    return items
-
-
-def _opened_texts(facts: Facts, row: RecordFacts, name: str, raw: Any, found: list[Any], place: Place) -> list[str]:
-    """Take a list that stood as JSON in a text: it is one leaf, so it is read whole or not at all."""
-    pointer = pointer_to("data", name)
-    if not all(isinstance(item, str) or is_unset(item) for item in found):
-        facts.unreadable(row, pointer, name, raw)
-        return []
-    items = [item for item in found if not is_unset(item)]
-    row.mark(pointer, raw, NORMALISED)
-    for item in items:
-        row.expect(pointer, place, item)
-    return items
-
-
-class _Offered:
-    """What one blob offers for one key of a merged object. `leaf` is set where the object was opened from a text."""
-
-    def __init__(self, row: RecordFacts, pointer: str, value: Any, *, opened: bool) -> None:
-        self.row, self.pointer, self.value, self.opened = row, pointer, value, opened
 
 
 def _merge(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target: str) -> None:
-    offered: dict[str, list[_Offered]] = {}
+    offered: dict[str, list[Offered]] = {}
     for blob in blobs:
         if name in blob.data:
-            for key, value in _object(facts, blob.row, name, blob.data[name]):
+            for key, value in take_keys(facts, blob.row, pointer_to("data", name), blob.data[name]):
                 offered.setdefault(key, []).append(value)
+    place = merged.place(target)
     for key, values in offered.items():
         winner = values[-1]
         merged.fields.setdefault(target, {})[key] = winner.value
+        forms = choose_last(facts, values, f"{name}/{key}", place.below(key), rule="last_writer_wins")
+        merged.disputed(f"{target}/{key}", forms, winner.value, "last_writer_wins")
         for value in values:
-            _settle_key(merged, target, key, value, winner)
-            if convert.same_json(value.value, winner.value):
-                merged.came_from(f"{target}/{key}", value.row, value.pointer)
-        _report_overwritten(facts, merged, name, target, key, values)
-
-
-def _object(facts: Facts, row: RecordFacts, name: str, raw: Any) -> list[tuple[str, _Offered]]:
-    pointer = pointer_to("data", name)
-    if is_unset(raw):
-        row.mark(pointer, raw, NORMALISED)
-        return []
-    try:
-        found = convert.opened(raw, dict)
-        if found is not raw:
-            convert.exact(found)
-    except Unreadable:
-        facts.unreadable(row, pointer, name, raw)
-        return []
-    if found is not raw:
-        row.mark(pointer, raw, NORMALISED)
-        return [
-            (key, _Offered(row, pointer, value, opened=True)) for key, value in found.items() if not is_unset(value)
-        ]
-    return list(_keys(facts, row, name, found))
-
-
-def _keys(facts: Facts, row: RecordFacts, name: str, found: dict[str, Any]) -> list[tuple[str, _Offered]]:
-    offered = []
-    for key, value in found.items():
-        below = pointer_to("data", name, key)
-        if is_unset(value):
-            row.mark(below, value, NORMALISED)
-        elif convert.holds_odd_number(value):
-            facts.unreadable(row, below, f"{name}/{key}", value)
-        else:
-            offered.append((key, _Offered(row, below, value, opened=False)))
-    return offered
-
-
-def _settle_key(merged: _Merged, target: str, key: str, value: _Offered, winner: _Offered) -> None:
-    if value.opened:
-        if convert.same_json(value.value, winner.value):
-            value.row.expect(value.pointer, merged.place(target, key), winner.value)
-        elif not _same_but_for_form(value.value, winner.value):
-            value.row.classes[value.pointer] = (
-                CONFLICTING  # the text is one leaf: it is only as settled as its worst key
-            )
-        return
-    if convert.same_json(value.value, winner.value):
-        value.row.mark(value.pointer, value.value, MAPPED)
-        for steps, leaf in leaf_steps(value.value):
-            value.row.expect(value.pointer + pointer_to(*steps), merged.place(target, key, *steps), leaf)
-    elif _same_but_for_form(value.value, winner.value):
-        value.row.mark(value.pointer, value.value, NORMALISED)
-    else:
-        value.row.mark(value.pointer, value.value, CONFLICTING)
-
-
-def _same_but_for_form(one: Any, other: Any) -> bool:
-    return same_text(one, other) or convert.same_json(convert.normal_json(one), convert.normal_json(other))
-
-
-def _report_overwritten(
-    facts: Facts, merged: _Merged, name: str, target: str, key: str, values: list[_Offered]
-) -> None:
-    winner = values[-1]
-    forms = unique([convert.normal_json(value.value) for value in values])
-    if len(forms) < 2:
-        return
-    facts.conflict(winner.row, f"{name}/{key}", forms, winner.value, "last_writer_wins")
-    merged.conflicts.append(
-        ProfileConflictRecorded(
-            field=f"{target}/{key}", values=tuple(forms), chosen=winner.value, rule="last_writer_wins"
-        )
-    )
+            if same_json(value.value, winner.value):
+                merged.came_from(f"{target}/{key}", value.facts, value.pointer)
 
 
 # --- the intents (C13, C19) -----------------------------------------------------------------------------------------
@@ -492,8 +360,10 @@ def _tone(facts: Facts, rows: list[RecordFacts], stream: UUID) -> Candidate | No
             if candidate:
                 facts.vocabulary(candidate, "tonePreference", TONE)
                 found.append(candidate)
-    _choose_text(facts, found, "tonePreference", Place("intents", stream, "tone_preference"), rule="latest_row")
-    return found[0] if found else None
+    if not found:
+        return None
+    choose_first(facts, found, "tonePreference", Place("intents", stream, "tone_preference"), rule="latest_row")
+    return found[0]
 
 
 def _intent_fields(
@@ -521,8 +391,10 @@ def _intent_text(
     found = [value for blob in offered if (value := facts.text(blob.row, pointer, name, blob.data[name]))]
     for candidate in found:
         facts.vocabulary(candidate, name, shape)
-    _choose_text(facts, found, name, place, rule="latest_row")
-    return (found[0].value, found[0].facts) if found else (None, None)
+    if not found:
+        return None, None
+    choose_first(facts, found, name, place, rule="latest_row")
+    return found[0].value, found[0].facts
 
 
 def _intent_texts(
@@ -531,25 +403,17 @@ def _intent_texts(
     chosen: tuple[list[str], RecordFacts] | None = None
     values = []
     for blob in offered:
-        items = _texts(facts, blob.row, name, blob.data[name], place._replace(item=True))
+        items = take_texts(facts, blob.row, pointer_to("data", name), blob.data[name], place)
         if not items:
             continue
         values.append(items)
         if chosen is None:
             chosen = items, blob.row
         elif items != chosen[0]:
-            _drop_items(blob.row, place)
+            drop_texts(blob.row, place)
     if len(unique(values)) > 1 and chosen:
         facts.conflict(chosen[1], name, unique(values), chosen[0], "latest_row")
     return chosen or (None, None)
-
-
-def _drop_items(row: RecordFacts, place: Place) -> None:
-    """Another row's list was chosen: the set items of this one are conflicting."""
-    for expected in row.expected:
-        if expected.place == place._replace(item=True):
-            row.classes[expected.pointer] = CONFLICTING
-    row.expected = [expected for expected in row.expected if expected.place != place._replace(item=True)]
 
 
 # --- messages, and tables without a home (C22) ----------------------------------------------------------------------
