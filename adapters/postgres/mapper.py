@@ -64,7 +64,7 @@ def decode(stream: UUID, version: int, position: int, topic: str, body: bytes) -
         raise StoredEventUnreadable(f"position {position}: no event is registered for topic {topic!r}")
     try:
         parsed = _parse(event_type, body)
-    except (ValidationError, ValueError, KeyError) as error:
+    except (ValidationError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoredEventUnreadable(
             f"position {position}: the stored body does not fit {topic} ({type(error).__name__})",
             hint="was the event type changed without a new schema version and an upcaster?",
@@ -94,6 +94,8 @@ def _parse(event_type: type[DomainEvent], body: bytes) -> _Body:
         return _adapter(event_type).validate_json(body)
     old = orjson.loads(body)
     stored_version = old["v"]
+    if stored_version > event_type.schema_version:
+        raise ValueError("written by a later release")
     for version in range(stored_version, event_type.schema_version):
         old["data"] = UPCASTERS[event_type.topic, version](old["data"])
     return {**_adapter(event_type).validate_json(orjson.dumps(old)), "v": stored_version}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -21,7 +22,8 @@ class Notifications:
         self._connection: Connection[tuple[Any, ...]] | None = None
 
     def __enter__(self) -> Self:
-        self._listen()
+        with suppress(psycopg.OperationalError):  # `wait` tries again
+            self._listen()
         return self
 
     def __exit__(

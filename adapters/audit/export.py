@@ -1,0 +1,53 @@
+"""The audit log as a file: JSON Lines, one CloudEvents 1.0 event a line, in position order, in constant memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from adapters.audit.cloudevents import cloud_event
+from adapters.postgres.mapper import canonical_json
+from projections.follow import EventLog
+
+BATCH: Final = 1_000
+
+
+class Exported(NamedTuple):
+    """How many events were written, and the position they reach."""
+
+    events: int
+    position: int
+
+
+def export_log(log: EventLog, out: BinaryIO, progress: Callable[[int, int], None]) -> Exported:
+    """Write every event up to what is now the head of the log."""
+    head, position, written = log.head(), 0, 0
+    while position < head:
+        events = [event for event in log.read(position, BATCH) if event.position <= head]
+        if not events:
+            break
+        out.writelines(canonical_json(cloud_event(event)) + b"\n" for event in events)
+        position, written = events[-1].position, written + len(events)
+        progress(position, head)
+    return Exported(written, position)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that takes its place whole, or not at all, readable by its owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # made with mode 0600
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

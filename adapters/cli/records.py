@@ -1,0 +1,217 @@
+"""`dossier show`, `history`, `explain`: one record, as it is, as it was known, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from adapters.bootstrap import Application
+from adapters.cli.output import Output, shortened
+from adapters.cli.session import MODELS, ActorOption, AsJson, Kind, RecordId, opened, reading, record_of
+from adapters.postgres.mapper import ENVELOPE
+from domain.account import ACCOUNT
+from domain.errors import NotFound
+from domain.event import Recorded
+from projections import intents, legacy_ids
+from projections.as_of import known_at as row_known_at
+from projections.explain import Explained
+from projections.explain import explain as explain_events
+from projections.read_model import ReadModel, Row
+
+KnownAt = Annotated[
+    str | None,
+    typer.Option(
+        "--known-at",
+        metavar="TIME|POSITION",
+        help="As it was known then: an ISO time with its zone, or a position of the log.",
+    ),
+]
+
+
+def show(
+    kind: Annotated[Kind, typer.Argument(help="What to show.")],
+    record_id: RecordId,
+    *,
+    known_at: KnownAt = None,
+    actor: ActorOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an account, profile or intent, as it is now or as it was known at a time."""
+    out, at = Output(as_json=as_json), _moment(known_at)
+    with opened() as app:
+        stream, events = _history(app, record_id, actor, kind)
+        row = _row(app, MODELS[kind], stream, events, at)
+        if row is None:
+            then = f" known at {known_at}" if known_at else ""
+            raise NotFound(
+                f"there is no {kind} {stream}{then}", field="id", hint=f"`dossier history {stream}` shows its events"
+            )
+        if kind == "account":
+            row |= _belongings(app, row, events, now=at is None)
+    out.json(row)
+    out.pairs(row, title=kind)
+    out.next(f"`dossier explain {stream}` tells where each value came from")
+
+
+def history(record_id: RecordId, *, actor: ActorOption = None, as_json: AsJson = False) -> None:
+    """Show every event of a record, oldest first."""
+    out = Output(as_json=as_json)
+    with opened() as app:
+        stream, events = _history(app, record_id, actor)
+    out.json({"stream": stream, "events": [_event(recorded) for recorded in events]})
+    out.table(
+        ("version", "position", "occurred", "recorded", "topic", "actor", "data"),
+        [
+            (e.version, e.position, e.occurred_at, e.recorded_at, e.topic, e.metadata.actor, shortened(e.event))
+            for e in events
+        ],
+        title=f"history of {stream}",
+    )
+
+
+def explain(
+    record_id: RecordId,
+    field: Annotated[str | None, typer.Argument(help="One field; `beliefs/diet` names a key of an object.")] = None,
+    *,
+    actor: ActorOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which event set each value of a record, who did it, and which legacy record it came from."""
+    out = Output(as_json=as_json)
+    with opened() as app:
+        stream, events = _history(app, record_id, actor)
+    found = explain_events(_model_of(stream, events), events)
+    chosen = [entry for name, entry in found.items() if field is None or name == field or name.startswith(f"{field}/")]
+    if field is not None and not chosen:
+        raise NotFound(f"{field} was never set on this record", field="field", hint=f"set were: {', '.join(found)}")
+    out.json({"record": stream, "fields": [_explained(entry) for entry in chosen]})
+    print_explained(out, stream, chosen)
+
+
+def print_explained(out: Output, stream: UUID, chosen: Sequence[Explained]) -> None:
+    """Print which event set each of these values."""
+    out.table(
+        ("field", "value", "set by", "who", "happened", "recorded", "from"),
+        [_explained_line(entry) for entry in chosen],
+        title=f"why {stream} is as it is",
+    )
+    for entry in chosen:
+        if entry.conflict:
+            position, conflict = entry.conflict.position, entry.conflict.event
+            out.line(
+                f"{entry.field}: an import found {shortened(conflict.values)} ({conflict.rule}, position {position})"
+            )
+
+
+def _history(
+    app: Application, record_id: str, actor: str | None, kind: Kind | None = None
+) -> tuple[UUID, list[Recorded]]:
+    """Return the stream an id names and its events, for somebody who may read them."""
+    app.catch_up()
+    who, permissions = reading(app, actor)
+    stream = record_of(app, record_id, permissions, kind)
+    return stream, app.dossier.history(stream, actor=who)
+
+
+def _moment(text: str | None) -> datetime | int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(
+            f"--known-at: {text!r} is neither a position nor an ISO time with its zone (2026-01-31T12:00Z)"
+        )
+    return moment.astimezone(UTC)
+
+
+def _row(
+    app: Application, model: ReadModel, stream: UUID, events: Sequence[Recorded], at: datetime | int | None
+) -> Row | None:
+    if at is not None:
+        return row_known_at(model, events, at)
+    return app.reads.find(model, (stream,))
+
+
+def _belongings(app: Application, row: Row, events: Sequence[Recorded], *, now: bool) -> Row:
+    """Return the profiles an account had with its last event that the row knows, and the intents it has now."""
+    state = ACCOUNT.fold(recorded.event for recorded in events[: row["version"]])
+    found: Row = {"profiles": [{"profile_id": key, "kind": kind} for key, kind in state.profiles.items()]}
+    if now:
+        found["intents"] = [
+            {name: intent[name] for name in ("intent_id", "context", "status")}
+            for intent in app.reads.fetch(intents.MODEL, account_id=row["account_id"])
+        ]
+    return found
+
+
+def _model_of(stream: UUID, events: Sequence[Recorded]) -> ReadModel:
+    for model in (*MODELS.values(), legacy_ids.MODEL):
+        if events[0].topic in model.topics:
+            return model
+    raise NotFound(
+        f"{stream} has no fields to explain", field="id", hint=f"`dossier history {stream}` shows its events"
+    )
+
+
+def _event(recorded: Recorded) -> dict[str, Any]:
+    """Return an event with its whole envelope."""
+    return {
+        "position": recorded.position,
+        "version": recorded.version,
+        "topic": recorded.topic,
+        "schema_version": recorded.schema_version,
+        **{name: getattr(recorded.metadata, name) for name in ENVELOPE if name != "provenance"},
+        "data": recorded.event,
+        "provenance": {
+            name: [source._asdict() for source in sources]
+            for name, sources in (recorded.metadata.provenance or {}).items()
+        },
+    }
+
+
+def _explained(entry: Explained) -> dict[str, Any]:
+    event = entry.event
+    found = {
+        "field": entry.field,
+        "value": entry.value,
+        "event": {"position": event.position, "version": event.version, "topic": event.topic},
+        "actor": event.metadata.actor,
+        "recorded_by": event.metadata.recorded_by,
+        "occurred_at": event.occurred_at,
+        "recorded_at": event.recorded_at,
+        "origin": event.metadata.origin,
+        "sources": [source._asdict() for source in entry.sources],
+    }
+    if entry.conflict:
+        conflict = entry.conflict.event
+        found["conflict"] = {
+            "position": entry.conflict.position,
+            "values": conflict.values,
+            "chosen": conflict.chosen,
+            "rule": conflict.rule,
+        }
+    return found
+
+
+def _explained_line(entry: Explained) -> tuple[Any, ...]:
+    event = entry.event
+    sources = ", ".join(f"{source.table}/{source.key}{source.pointer}" for source in entry.sources)
+    set_by = f"{event.position} {event.topic}"
+    return (
+        entry.field,
+        shortened(entry.value, 80),
+        set_by,
+        event.metadata.actor,
+        event.occurred_at,
+        event.recorded_at,
+        sources,
+    )

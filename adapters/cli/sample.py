@@ -1,0 +1,76 @@
+"""`dossier sample`: realistic legacy exports with every known oddity, and the truth about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from adapters.cli.output import Output
+from adapters.cli.session import AsJson
+from adapters.samples.contexts import TABLES, write_sample
+from adapters.samples.truth import Layout, Truth
+from domain.errors import InputUnreadable
+
+TRUTH: Final = "truth.json"
+
+app = typer.Typer(help="Make up a legacy export with every known oddity, and the truth about it.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def contexts(
+    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    *,
+    users: Annotated[int, typer.Option("--users", min=0, help="How many users.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")] = 1,
+    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an export of the contexts system and its truth.json."""
+    out = Output(as_json=as_json)
+    prepare(out_dir, force=force)
+    truth = write_sample(out_dir, users, seed, layout=layout)
+    out.json({"directory": str(out_dir), "layout": layout, **_sums(truth)})
+    out.table(("table", "rows"), list(truth.rows.items()))
+    out.line(
+        f"{truth.leaves['total']} leaves, {sum(truth.oddities.values())} oddities; the truth is in {out_dir / TRUTH}."
+    )
+    out.next(f"`dossier migrate plan contexts --source {out_dir}`")
+
+
+def prepare(out_dir: Path, *, force: bool = False) -> None:
+    """Clear an earlier sample away; raises InputUnreadable for a directory that holds anything else, unless forced."""
+    if not out_dir.exists() or not any(out_dir.iterdir()):
+        return
+    if not (force or _is_sample(out_dir)):
+        raise InputUnreadable(
+            f"{out_dir} is not empty and holds no earlier sample",
+            field="out",
+            hint="choose another directory, or add --force",
+        )
+    # Files of the other layout would be read in the place of the new ones.
+    for table in (*TABLES, "_tables"):
+        (out_dir / f"{table}.jsonl").unlink(missing_ok=True)
+        (out_dir / table / "documents.jsonl").unlink(missing_ok=True)
+    (out_dir / TRUTH).unlink(missing_ok=True)
+
+
+def _is_sample(out_dir: Path) -> bool:
+    try:
+        found = json.loads((out_dir / TRUTH).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"system", "users", "seed"} <= found.keys()
+
+
+def _sums(truth: Truth) -> dict[str, Any]:
+    names = ("system", "users", "seed", "rows", "leaves", "conflicts", "findings", "quarantine", "oddities")
+    return {name: getattr(truth, name) for name in names}

@@ -1,0 +1,170 @@
+"""What the commands share: their common options, the opened application, who acts, and which record an id names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import typer
+
+from adapters.bootstrap import Application, application
+from adapters.settings import load_settings
+from domain import access
+from domain.access import Actor, Permissions
+from domain.account import AccountRegistered
+from domain.errors import AccessDenied, ConfigurationInvalid, InvalidCommand, NotFound
+from projections import accounts, intents, legacy_ids, profiles
+from projections.read_model import ReadModel, Row
+
+Kind = Literal["account", "profile", "intent"]
+MODELS: Final[dict[str, ReadModel]] = {
+    "account": accounts.MODEL,
+    "profile": profiles.MODEL,
+    "intent": intents.MODEL,
+}
+LEGACY: Final = "legacy:"
+
+
+def _well_formed(name: str | None) -> str | None:
+    if name is not None and _as_uuid(name) is None and _legacy_parts(name) is None:
+        raise typer.BadParameter(f"{name!r} is neither a UUID nor legacy:SYSTEM/TABLE/KEY")
+    return name
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+ActorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--actor",
+        metavar="ID",
+        callback=_well_formed,
+        help="The account that acts; else DOSSIER_ACTOR, else the local operator, who is an admin.",
+    ),
+]
+RecordId = Annotated[
+    str, typer.Argument(metavar="ID", help="A UUID, or legacy:SYSTEM/TABLE/KEY.", callback=_well_formed)
+]
+
+
+@contextmanager
+def opened() -> Iterator[Application]:
+    """Open the application that the environment describes."""
+    with application(load_settings()) as app:
+        yield app
+
+
+def acting(app: Application, option: str | None) -> Actor:
+    """Return who acts: `--actor`, else DOSSIER_ACTOR, else the local operator; AccessDenied for what is no account."""
+    name = option or load_settings().actor
+    if not name:
+        return Actor.operator()
+    if not option and _as_uuid(name) is None and _legacy_parts(name) is None:
+        raise ConfigurationInvalid("DOSSIER_ACTOR is not an id", hint="a UUID, or legacy:SYSTEM/TABLE/KEY")
+    account = _as_uuid(name)
+    if account is None:
+        account = _became(app, name, "account") or _refuse(name)
+    events = app.dossier.store.load([account])[account]
+    if events and not isinstance(events[0].event, AccountRegistered):
+        _refuse(name)
+    return Actor.of_account(account)
+
+
+def reading(app: Application, option: str | None) -> tuple[Actor, Permissions]:
+    """Return who reads, with the roles in force; raises AccessDenied for an account that does not exist."""
+    actor = acting(app, option)
+    if actor.account and not app.dossier.store.load([actor.account])[actor.account]:
+        _refuse(actor.id)
+    return actor, app.dossier.permissions(actor)
+
+
+def record_of(app: Application, name: str, permissions: Permissions, kind: Kind | None = None) -> UUID:
+    """Return the stream that an id names, as a record of the kind asked for; the read models must have caught up.
+
+    An account stands for its active profile, a profile or intent for its account. Raises NotFound, or AccessDenied
+    where somebody who may not read the answer could learn from it what there is.
+    """
+    stream = _as_uuid(name)
+    if stream is None:
+        stream = _became(app, name, kind)
+    if stream is None:
+        access.check_read(permissions, None)
+        raise NotFound(f"no legacy record {name} was taken in", field="id", hint="see `dossier migrate status`")
+    return _as_kind(app, stream, kind, permissions) if kind else stream
+
+
+def resolved_data(app: Application, fields: dict[str, Any], data: Any, permissions: Permissions) -> Any:
+    """Return a command's data with legacy ids in its id fields replaced by what they became."""
+    if not isinstance(data, dict):
+        return data
+    kinds: dict[str, Kind] = {"account_id": "account", "profile_id": "profile"}
+    return {
+        name: record_of(app, value, permissions, kinds[name])
+        if name in kinds and name in fields and isinstance(value, str) and value.startswith(LEGACY)
+        else value
+        for name, value in data.items()
+    }
+
+
+def _as_uuid(name: str) -> UUID | None:
+    with suppress(ValueError):
+        return UUID(name)
+    return None
+
+
+def _legacy_parts(name: str) -> list[str] | None:
+    """Return system, table and key of a legacy id; the key may hold slashes."""
+    parts = name.removeprefix(LEGACY).split("/", 2)
+    return parts if name.startswith(LEGACY) and len(parts) == 3 and all(parts) else None
+
+
+def _became(app: Application, name: str, kind: Kind | None) -> UUID | None:
+    """Return what a legacy record became; its snapshot where it became nothing and any stream will do."""
+    parts = _legacy_parts(name)
+    if parts is None:
+        raise InvalidCommand(f"{name!r} is not of the form legacy:SYSTEM/TABLE/KEY", field="id")
+    system, table, key = parts
+    app.catch_up()
+    rows = app.reads.fetch(legacy_ids.MODEL, system=system, table_name=table, key=key)
+    if not rows:
+        return None
+    became: UUID | None = rows[0]["became"] or (None if kind else rows[0]["snapshot_id"])
+    return became
+
+
+def _as_kind(app: Application, stream: UUID, kind: Kind, permissions: Permissions) -> UUID:
+    if app.reads.find(MODELS[kind], (stream,)):
+        return stream
+    if kind == "account":
+        owned = app.reads.find(profiles.MODEL, (stream,)) or app.reads.find(intents.MODEL, (stream,))
+        return owned["account_id"] if owned else stream
+    account = app.reads.find(accounts.MODEL, (stream,))
+    if account is None:
+        return stream
+    if kind == "profile":
+        profile: UUID | None = account["active_profile_id"] or account["primary_profile_id"]
+        return profile or stream
+    return _only_intent(app, account, permissions)
+
+
+def _only_intent(app: Application, account: Row, permissions: Permissions) -> UUID:
+    access.check_read(permissions, account["account_id"])
+    found = app.reads.fetch(intents.MODEL, account_id=account["account_id"])
+    if len(found) == 1:
+        only: UUID = found[0]["intent_id"]
+        return only
+    listed = ", ".join(f"{row['context']}: {row['intent_id']}" for row in found)
+    raise NotFound(
+        f"the account has {len(found)} intents; name one of them",
+        field="id",
+        hint=listed or "declare one with DeclareIntent",
+    )
+
+
+def _refuse(name: str) -> UUID:
+    raise AccessDenied(
+        f"there is no account {name} that could act",
+        field="actor",
+        hint="give --actor (or DOSSIER_ACTOR) the id of an account, or leave both out to act as the local operator",
+    )

@@ -1,0 +1,47 @@
+"""The demo, twice on one database."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+def demo(folder: Path, url: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOSSIER_")}
+    environment |= {"DOSSIER_DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "adapters.demo"],
+        check=False,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_the_demo_works_twice(make_database: Any, tmp_path: Path) -> None:
+    url = make_database()
+    first = demo(tmp_path, url)
+    assert "access_denied" in first
+    assert "invalid_command" in first
+    second = demo(tmp_path, url)
+    assert "the first admin was granted before" in second
+    folder = tmp_path / "demo-output"
+    for name in ("plan", "run", "run-again"):
+        assert json.loads((folder / f"{name}.json").read_bytes())["events"]["appended"] == 0
+        assert (folder / f"{name}.md").exists()
+    verified = json.loads((folder / "verify-live.json").read_bytes())["reconcile"]
+    assert verified["changed_live"] > 0
+    assert verified["unexplained"] == verified["missing"] == verified["extra"] == 0
+    last = (folder / "audit.jsonl").read_bytes().splitlines()[-1]
+    assert json.loads(last)["specversion"] == "1.0"
