@@ -92,10 +92,21 @@ def normal_json(value: Any) -> Any:
     if isinstance(value, list):
         return [normal_json(child) for child in value]
     if isinstance(value, dict):
-        return {name: normal_json(child) for name, child in value.items() if not is_unset(child)}
+        return {name: normal for name, child in value.items() if not is_unset(normal := normal_json(child))}
     return value
 
 
 def json_text(value: Any) -> str:
     """Return a hashable text for a JSON value, equal for structurally equal values."""
-    return json.dumps(value, sort_keys=True, default=repr)
+    return json.dumps(_by_value(value), sort_keys=True, default=repr)
+
+
+def _by_value(value: Any) -> Any:
+    """Write a whole number in one way, whether it came with a point or without."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_by_value(child) for child in value]
+    if isinstance(value, dict):
+        return {name: _by_value(child) for name, child in value.items()}
+    return value

@@ -75,7 +75,7 @@ def read_line(raw: bytes) -> Read:
 
 def canonical_digest(value: Any) -> str:
     """Return the SHA-256 of a JSON value's canonical form (sorted keys, no blanks), hexadecimal."""
-    return hashlib.sha256(orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(orjson.dumps(value, default=_plain, option=_CANONICAL)).hexdigest()
 
 
 def _parse(decoder: json.JSONDecoder, text: str) -> Any:
@@ -129,11 +129,12 @@ def _decoder(pairs: Callable[[list[tuple[str, Any]]], Any]) -> json.JSONDecoder:
 _STRICT: Final = _decoder(_strict_pairs)
 _TOLERANT: Final = _decoder(_tolerant_pairs)
 _BLANKS: Final = " \t\n\r"
+_CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, OddNumber):
-        return {"$number": value.text}
+        return orjson.Fragment(value.text)  # a form no other JSON value has
     raise TypeError(type(value).__name__)
 
 

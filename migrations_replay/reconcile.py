@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -241,7 +242,20 @@ def _found(row: Row | None, place: Place) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return same_json(one, other) if isinstance(one, (dict, list, bool)) else bool(one == other)
+    if isinstance(one, (dict, list, bool, float)) or isinstance(other, float):
+        return same_json(one, other) or same_json(_as_stored(one), _as_stored(other))
+    return bool(one == other)
+
+
+def _as_stored(value: Any) -> Any:
+    """Return a JSON value with whole floats as jsonb gives them back: by their shortest decimal form, as integers."""
+    if isinstance(value, float) and value.is_integer():
+        return int(Decimal(repr(value)))
+    if isinstance(value, list):
+        return [_as_stored(child) for child in value]
+    if isinstance(value, dict):
+        return {name: _as_stored(child) for name, child in value.items()}
+    return value
 
 
 def _extra(found: Any, expected: Any, now: Any) -> Iterable[tuple[tuple[str | int, ...], Any]]:

@@ -94,6 +94,8 @@ def as_plain(value: Any) -> Any:
             return value.isoformat().replace("+00:00", "Z")
         case UUID():
             return str(value)
+        case str() if not value.isascii():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")  # ids set aside may hold lone surrogates
         case OddNumber():
             return {"$number": value.text}
         case _:

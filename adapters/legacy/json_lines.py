@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import mmap
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -109,6 +111,6 @@ def _unpack(path: Path, folder: Path) -> dict[str, Path]:
                 with archive.open(entry) as packed, target.open("wb") as unpacked:
                     shutil.copyfileobj(packed, unpacked, 1024 * 1024)
                 files[parts[0].removesuffix(".jsonl")] = target
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputUnreadable(f"{path.name} is not a readable zip", field="source") from error
     return files

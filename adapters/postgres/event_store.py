@@ -54,7 +54,6 @@ def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> Conn
         timeout=15.0,
         open=False,
         configure=configure,
-        check=ConnectionPool.check_connection,
         kwargs={"row_factory": tuple_row, "application_name": "dossier", "fallback_application_name": "dossier"},
     )
     pool.open()
@@ -170,11 +169,8 @@ class PostgresEventStore:
         """Append encoded events (stream, version, topic, body), as `append_bulk` does."""
         heads = _heads(rows)
         with translated(), self._gated() as connection:
-            if heads:
-                check = sql.SQL("SELECT {}.heads_differ(%s::uuid[], %s::bigint[])").format(sql.Identifier(self.schema))
-                differs = connection.execute(check, [list(heads), list(heads.values())]).fetchone()
-                if differs and differs[0]:
-                    raise VersionConflict("somebody else wrote to a stream first", hint="load it again and decide anew")
+            if heads and self._heads(connection, heads) != heads:
+                raise VersionConflict("somebody else wrote to a stream first", hint="load it again and decide anew")
             with connection.cursor().copy(self._copy) as copy:
                 copy.set_types(["uuid", "int8", "text", "bytea"])
                 for row in rows:
@@ -198,6 +194,13 @@ class PostgresEventStore:
         """Drop the schema with all it holds."""
         with translated(), self.pool.connection() as connection:
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema)))
+
+    def _heads(self, connection: Connection[tuple[Any, ...]], streams: Iterable[UUID]) -> dict[UUID, int]:
+        query = sql.SQL(
+            "SELECT originator_id, max(originator_version) FROM {}.stored_events"
+            " WHERE originator_id = ANY(%s) GROUP BY originator_id"
+        ).format(sql.Identifier(self.schema))
+        return dict(connection.execute(query, [list(streams)]).fetchall())
 
     @contextmanager
     def _gated(self) -> Iterator[Connection[tuple[Any, ...]]]:
