@@ -106,7 +106,7 @@ class ProfileArchived(DomainEvent, topic="profile.archived"):
 class ProfileConflictRecorded(DomainEvent, topic="profile.conflict_recorded"):
     """An import found several values for one field and chose one by a named rule; all are kept."""
 
-    field: str
+    field: Personal[str]
     values: Personal[tuple[Any, ...]]
     chosen: Personal[Any]
     rule: str
@@ -115,7 +115,7 @@ class ProfileConflictRecorded(DomainEvent, topic="profile.conflict_recorded"):
 class ProfileConflictResolved(DomainEvent, topic="profile.conflict_resolved"):
     """Somebody chose among the values an import had found."""
 
-    field: str
+    field: Personal[str]
     value: Personal[Any]
     previous: Personal[Any] = None
 
@@ -138,6 +138,7 @@ class ProfileState:
     kind: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
     verification: Verification = Verification.UNVERIFIED
+    verification_notes: str | None = None
     archived: bool = False
     conflicts: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
@@ -187,7 +188,7 @@ def _update(state: ProfileState, command: UpdateProfile) -> list[DomainEvent]:
 
 
 def _verify(state: ProfileState, command: VerifyProfile) -> list[DomainEvent]:
-    if command.status == state.verification:
+    if command.status == state.verification and command.notes in (None, state.verification_notes):
         return []
     return [ProfileVerificationChanged(status=command.status, previous=state.verification, notes=command.notes)]
 
@@ -207,15 +208,15 @@ def _resolve(state: ProfileState, command: ResolveConflict) -> list[DomainEvent]
 
 def value_at(fields: dict[str, Any], name: str) -> Any:
     """Return a field, or one key of an object field written `beliefs/diet`; None where it is unset."""
-    outer, _, key = name.partition("/")
+    outer, below, key = name.partition("/")
     value = fields.get(outer)
-    return (value or {}).get(key) if key else value
+    return (value or {}).get(key) if below else value
 
 
 def with_value(fields: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     """Return the fields with a field, or one key of an object field, set; None unsets it."""
-    outer, _, key = name.partition("/")
-    new = without_unset({**(fields.get(outer) or {}), key: value}) if key else value
+    outer, below, key = name.partition("/")
+    new = without_unset({**(fields.get(outer) or {}), key: value}) if below else value
     return without_unset({**fields, outer: new})
 
 
@@ -226,6 +227,13 @@ def with_changes(fields: dict[str, Any], changes: dict[str, Change] | Erased) ->
     return without_unset({**fields, **{name: change.new for name, change in changes.items()}})
 
 
+def with_conflict(
+    conflicts: dict[str, tuple[Any, ...]], name: str | Erased, values: tuple[Any, ...] | Erased
+) -> dict[str, tuple[Any, ...]]:
+    """Return the open conflicts with the values found for one field; without values, or once erased, it is none."""
+    return without_unset({**conflicts, known(name) or "": known(values) or ()})
+
+
 def _evolve(state: ProfileState, event: ProfileEvent) -> ProfileState:
     match event:
         case ProfileCreated():
@@ -233,14 +241,14 @@ def _evolve(state: ProfileState, event: ProfileEvent) -> ProfileState:
         case ProfileUpdated():
             return replace(state, fields=with_changes(state.fields, event.changes))
         case ProfileVerificationChanged():
-            return replace(state, verification=event.status)
+            return replace(state, verification=event.status, verification_notes=known(event.notes))
         case ProfileArchived():
             return replace(state, archived=True)
         case ProfileConflictRecorded():
-            return replace(state, conflicts=state.conflicts | {event.field: known(event.values) or ()})
+            return replace(state, conflicts=with_conflict(state.conflicts, event.field, event.values))
         case ProfileConflictResolved():
-            open_conflicts = {name: values for name, values in state.conflicts.items() if name != event.field}
-            fields = with_value(state.fields, event.field, known(event.value))
+            open_conflicts = with_conflict(state.conflicts, event.field, ())
+            fields = with_value(state.fields, known(event.field) or "", known(event.value))
             return replace(state, fields=fields, conflicts=open_conflicts)
         case _:
             assert_never(event)

@@ -174,11 +174,7 @@ class Dossier:
             main.version + len(decided[0]),
             max(record.position for record in records),
             new_events,
-            {
-                record.stream: record.version
-                for record, events in zip(records, decided, strict=True)
-                if not events and record is not main
-            },
+            {record.stream: record.version for record, events in zip(records, decided, strict=True) if not events},
         )
 
     def _earlier(self, command_id: UUID, digest: bytes) -> Receipt | None:

@@ -40,8 +40,9 @@ def explain(model: ReadModel, events: Sequence[Recorded]) -> dict[str, Explained
         before = row
         rows = {} if before is None else {(recorded.stream,): before}
         row = fold_events(model, rows, [recorded]).get((recorded.stream,), before)
-        if isinstance(recorded.event, ProfileConflictRecorded):
-            conflicts[recorded.event.field] = recorded
+        match recorded.event:
+            case ProfileConflictRecorded(field=str(name)):
+                conflicts[name] = recorded
         found |= _set_by(model, recorded, before, row)
     return {name: explained._replace(conflict=conflicts.get(name)) for name, explained in sorted(found.items())}
 
@@ -51,8 +52,9 @@ def _set_by(model: ReadModel, recorded: Recorded, before: Row | None, after: Row
     old = {} if before is None or hasattr(recorded.event, FIELDS) else _values(model, before)
     new = {} if after is None else _values(model, after)
     changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-    if isinstance(recorded.event, ProfileConflictResolved):
-        changed.add(recorded.event.field)
+    match recorded.event:
+        case ProfileConflictResolved(field=str(name)):
+            changed.add(name)
     return {name: Explained(name, new.get(name), recorded, _sources(recorded, name)) for name in changed}
 
 

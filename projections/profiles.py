@@ -16,6 +16,7 @@ from domain.profile import (
     ProfileVerificationChanged,
     Verification,
     with_changes,
+    with_conflict,
     with_value,
 )
 from domain.vocabulary import outside_vocabulary
@@ -36,7 +37,8 @@ def _fold(row: Row | None, recorded: Recorded) -> Row:
         case ProfileArchived():
             columns = {"archived": True}
         case ProfileConflictRecorded(field=field, values=values):
-            columns = {"conflicts": {**row["conflicts"], field: list(known(values) or ())}}
+            found = with_conflict(row["conflicts"], field, values)
+            columns = {"conflicts": {name: list(open_values) for name, open_values in found.items()}}
         case ProfileConflictResolved():
             columns = _resolved(row, event)
         case _:
@@ -67,8 +69,8 @@ def _judged(kind_name: str, fields: dict[str, Any]) -> Row:
 
 
 def _resolved(row: Row, event: ProfileConflictResolved) -> Row:
-    conflicts = {name: values for name, values in row["conflicts"].items() if name != event.field}
-    fields = with_value(row["fields"], event.field, known(event.value))
+    conflicts = with_conflict(row["conflicts"], event.field, ())
+    fields = with_value(row["fields"], known(event.field) or "", known(event.value))
     return {"conflicts": conflicts, **_judged(row["kind"], fields)}
 
 

@@ -89,7 +89,7 @@ def test_a_created_profile() -> None:
         ([ProfileUpdated(changes=ERASED)], {"fields": {}, "completeness": 0}),
         (
             [ProfileConflictRecorded(field="location", values=ERASED, chosen=ERASED, rule="r")],
-            {"conflicts": {"location": []}},
+            {"conflicts": {}},
         ),
         (
             [CONFLICT, ProfileConflictResolved(field="location", value=ERASED, previous=ERASED)],

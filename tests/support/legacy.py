@@ -1,0 +1,109 @@
+"""A legacy export of the contexts system in memory, records to fill it with, and what a bundle of it implies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from migrations_replay.bundle import Bundle, BundleIndex
+from migrations_replay.facts import Facts
+from migrations_replay.systems.contexts import SYSTEM
+
+Line = bytes | str | dict[str, Any]
+WHEN: Final = "2023-05-01T10:00:00.000Z"
+
+
+class MemorySource:
+    """Tables of lines in memory; offsets are line indexes."""
+
+    kind = "memory"
+
+    def __init__(self, **tables: Sequence[Line]) -> None:
+        self._tables = {name: [_raw(line) for line in lines] for name, lines in tables.items()}
+
+    def tables(self) -> tuple[str, ...]:
+        return tuple(sorted(self._tables))
+
+    def lines(self, table: str) -> Iterator[tuple[int, int, bytes]]:
+        for offset, line in enumerate(self._tables[table]):
+            if line.strip():
+                yield offset + 1, offset, line
+
+    def line_at(self, table: str, offset: int, length: int) -> bytes:
+        line = self._tables[table][offset]
+        assert len(line) == length
+        return line
+
+
+def _raw(line: Line) -> bytes:
+    if isinstance(line, dict):
+        return json.dumps(line).encode()
+    return line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+
+
+def user(key: Any = "u1", **more: Any) -> dict[str, Any]:
+    return {"id": key, "createdAt": WHEN, "updatedAt": WHEN} | more
+
+
+def context(key: Any, kind: Any = "romantic", day: int = 2, **more: Any) -> dict[str, Any]:
+    when = f"2023-05-{day:02}T10:00:00.000Z"
+    return {"id": key, "userId": "u1", "contextType": kind, "createdAt": when, "updatedAt": when} | more
+
+
+def blob(of: Any, data: Any = None, **more: Any) -> dict[str, Any]:
+    """Return the Profile row of a context; its id is that of the context with a `p` before it."""
+    row = {"id": f"p{of}", "contextProfileId": of, "createdAt": WHEN, "updatedAt": WHEN}
+    return row | ({} if data is None else {"data": data}) | more
+
+
+def message(key: Any, **more: Any) -> dict[str, Any]:
+    return {"id": key, "userId": "u1", "contextProfileId": "c1", "role": "user", "createdAt": WHEN} | more
+
+
+def index(source: MemorySource) -> BundleIndex:
+    return BundleIndex(source, SYSTEM)
+
+
+def bundles(source: MemorySource) -> list[Bundle]:
+    return list(index(source))
+
+
+class Implied:
+    """What the one bundle of a source implies, with short ways to ask for it."""
+
+    def __init__(self, **tables: Sequence[Line]) -> None:
+        (bundle,) = [found for found in bundles(MemorySource(**tables)) if found.root.table == "User"]
+        self.facts: Facts = SYSTEM.derive(bundle)
+
+    def classes(self, table: str, key: str) -> dict[str, str]:
+        return self.facts.records[table, key].classes
+
+    def class_of(self, table: str, key: str, pointer: str) -> str:
+        return self.classes(table, key)[pointer]
+
+    @property
+    def findings(self) -> list[tuple[str, str, str, str]]:
+        return sorted((found["table"], found["id"], found["field"], found["code"]) for found in self.facts.findings)
+
+    @property
+    def conflicts(self) -> dict[str, tuple[list[Any], Any, str]]:
+        found = {entry["field"]: (entry["values"], entry["chosen"], entry["rule"]) for entry in self.facts.conflicts}
+        assert len(found) == len(self.facts.conflicts)
+        return found
+
+    def row(self, model: str, **equals: Any) -> dict[str, Any]:
+        (row,) = [
+            row
+            for (name, _), row in self.facts.rows.items()
+            if name == model and all(row[column] == value for column, value in equals.items())
+        ]
+        return row
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        fields: dict[str, Any] = self.row("profiles")["fields"]
+        return fields
+
+    def events(self, topic: str) -> list[Any]:
+        return [new.event for stream in self.facts.streams for new in stream.events if new.event.topic == topic]
