@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import ConfigurationInvalid
@@ -25,8 +25,8 @@ class Settings(BaseSettings):
     actor: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     log_format: Literal["console", "json"] = "console"
-    pool_size: int = 8
-    lock_timeout_ms: int = 10_000
+    pool_size: int = Field(default=8, ge=4)
+    lock_timeout_ms: int = Field(default=10_000, ge=1)
 
 
 def load_settings() -> Settings:

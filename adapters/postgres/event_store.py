@@ -6,6 +6,7 @@ our gate too, so there is one order of events whoever writes.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> Conn
     def configure(connection: Connection[tuple[Any, ...]]) -> None:
         connection.autocommit = True
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{lock_timeout_ms}ms"])
-        connection.execute("SET TimeZone = 'UTC'; SET synchronous_commit = on")
+        # Plans are cached while tables are small and used when they are large: never settle for reading a table whole.
+        connection.execute("SET TimeZone = 'UTC'; SET synchronous_commit = on; SET enable_seqscan = off")
 
     pool: ConnectionPool[Connection[tuple[Any, ...]]] = ConnectionPool(
         url,
@@ -65,6 +67,9 @@ def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> Conn
             "the database cannot be reached", hint="check DOSSIER_DATABASE_URL, or unset it to use the embedded server"
         ) from error
     return pool
+
+
+_FINGERPRINT: Final = f"dossier store {hashlib.sha256(schema_sql('store').encode()).hexdigest()[:16]}"
 
 
 class GatedRecorder(PostgresApplicationRecorder):
@@ -115,19 +120,39 @@ class PostgresEventStore:
             max_size=2,
             open=False,
             configure=datastore.after_connect_func(),
-            kwargs={"row_factory": dict_row},
+            kwargs={"row_factory": dict_row, "options": "-c lock_timeout=10s"},
         )
         return GatedRecorder(datastore)
 
     def create(self) -> None:
-        """Create the schema, the table, its guards and functions; what is there stays."""
+        """Create the schema, the table, its guards and functions, unless this release made them before."""
+        with translated(), self.pool.connection() as connection:
+            if self._made_by(connection) == _FINGERPRINT:
+                return
+            # One process at a time; a session lock, because the library makes its table on a connection of its own.
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"{self.schema} create"])
+            try:
+                self._create(connection)
+            finally:
+                if not connection.closed:
+                    connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"{self.schema} create"])
+
+    def _create(self, connection: Connection[tuple[Any, ...]]) -> None:
+        schema = sql.Identifier(self.schema)
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
         recorder = self.recorder()
-        with translated(), recorder.datastore, self.pool.connection() as connection:
-            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
+        with recorder.datastore:
             recorder.create_table()
-            with connection.transaction():
-                connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(self.schema)))
-                connection.execute(schema_sql("store"))
+        with connection.transaction():
+            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
+            connection.execute(schema_sql("store"))
+            connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(_FINGERPRINT)))
+
+    def _made_by(self, connection: Connection[tuple[Any, ...]]) -> str | None:
+        """Return the fingerprint of the definition the schema was made with, None if it is not there."""
+        query = "SELECT obj_description(to_regnamespace(quote_ident(%s)), 'pg_namespace')"
+        row = connection.execute(query, [self.schema]).fetchone()
+        return row[0] if row else None
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -154,7 +179,9 @@ class PostgresEventStore:
                 hint=f"ask again with command id {request.command_id}: it has one effect however often it is sent",
             ) from cause
         if row is None:
-            raise StoreUnavailable("the connection broke; nothing was written", hint="try again") from cause
+            raise StoreUnavailable(
+                "the connection broke; nothing was written", hint=f"try again, with command id {request.command_id}"
+            ) from cause
         return _outcome(request, ("earlier", *row))
 
     def append_bulk(self, events: Sequence[NewEvent]) -> int:
@@ -234,6 +261,7 @@ class PostgresEventStore:
             connection.transaction(),
             connection.cursor(name="scan", binary=True) as cursor,
         ):
+            connection.execute("SET LOCAL enable_seqscan = on")
             cursor.execute(self._scan, [upto])
             while rows := cursor.fetchmany(SCAN_ROWS):
                 for row in rows:
