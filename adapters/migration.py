@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 import orjson
@@ -18,17 +18,17 @@ from adapters.legacy.json_lines import LineFiles, open_export
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import InputUnreadable, NotFound
 from domain.streams import imported_id
-from migrations_replay.bundle import Bundle, BundleIndex
+from migrations_replay.bundle import Bundle, BundleIndex, Selection
 from migrations_replay.facts import LegacySystem
 from migrations_replay.reconcile import Proof, Reconcile
 from migrations_replay.replay import BATCH_EVENTS, Outcome, Replay
 from migrations_replay.report import as_plain, markdown, rules, shared_email_findings
 from migrations_replay.systems import SYSTEMS
+from projections import migration_runs
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 
 Mode = Literal["plan", "run", "verify"]
-_MODELS: Final = {model.name: model for model in READ_MODELS}
 
 
 class Watch(Protocol):
@@ -79,21 +79,23 @@ def run(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
 def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
     """Reconcile the tables with the source and return the report; writes nothing to the log."""
     store = PostgresMigrationStore(app.events, app.reads)
-    with rare_collections(), _opened(migration, watch) as (source, index, bundles):
+    with rare_collections(), _opened(migration, watch) as (source, selection):
         began = time.monotonic()
-        outcome = Outcome(uuid4(), read=sum(index.rows.values()))
-        for record in index.set_aside():
+        outcome = Outcome(uuid4())
+        for record in selection.set_aside():
             outcome.take_aside(record)
+        for bundle in selection:
+            outcome.take(migration.system.derive(bundle))
         _project(app, watch)
-        proof = _reconcile(migration, store, _taken(bundles(), outcome), index, watch)
-        report = _report(migration, "verify", source, index, outcome, proof, store)
+        proof = _reconcile(migration, store, selection, watch)
+        report = _report(migration, "verify", source, selection, outcome, proof, store)
         return report | {"timing": {"reconcile_s": _since(began)}}
 
 
 def run_status(app: Application, system: str) -> list[dict[str, Any]]:
     """Return the runs of a system as the tables know them, oldest first."""
     app.catch_up()
-    rows = app.reads.fetch(_MODELS["migration_runs"], system=system)
+    rows = app.reads.fetch(migration_runs.MODEL, system=system)
     return sorted(rows, key=lambda row: (row["started_at"], row["position"]))
 
 
@@ -108,6 +110,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_bytes(body)
 
 
@@ -116,15 +119,15 @@ def _run(
 ) -> dict[str, Any]:
     store = PostgresMigrationStore(app.events, app.reads, live.events if live else None)
     began = time.monotonic()
-    with _opened(migration, watch) as (source, index, bundles):
+    with _opened(migration, watch) as (source, selection):
         read = time.monotonic()
         replay = Replay(migration.system, store, app.dossier.clock, uuid4(), migration.batch_events)
-        outcome = replay.run(index, bundles(), source.kind, lambda done, total: watch("replay", done, total))
+        outcome = replay.run(selection, source.kind, lambda done, total: watch("replay", done, total))
         replayed = time.monotonic()
         _project(app, watch)
         projected = time.monotonic()
-        proof = _reconcile(migration, store, bundles(), index, watch)
-        report = _report(migration, mode, source, index, outcome, proof, store)
+        proof = _reconcile(migration, store, selection, watch)
+        report = _report(migration, mode, source, selection, outcome, proof, store)
     events = sum(outcome.appended.values())
     return report | {
         "timing": {
@@ -140,9 +143,7 @@ def _run(
 
 
 @contextmanager
-def _opened(
-    migration: Migration, watch: Watch
-) -> Iterator[tuple[LineFiles, BundleIndex, Callable[[], Iterable[Bundle]]]]:
+def _opened(migration: Migration, watch: Watch) -> Iterator[tuple[LineFiles, Selection]]:
     with open_export(migration.source) as source:
         watch("read", 0, 0)
         index = BundleIndex(source, migration.system)
@@ -153,20 +154,20 @@ def _opened(
                 hint=f"a {migration.system.name} export holds {', '.join(migration.system.tables)}",
             )
         watch("read", index.records, index.records)
-        yield source, index, lambda: _selected(migration, index)
+        yield source, _selected(migration, index)
 
 
-def _selected(migration: Migration, index: BundleIndex) -> Iterable[Bundle]:
+def _selected(migration: Migration, index: BundleIndex) -> Selection:
     """Return all bundles, or those of `--only`: a root's key, `legacy:SYSTEM/TABLE/KEY`, or an account id."""
     if not migration.only:
-        return index
+        return index.select()
     found: dict[str, Bundle] = {}
     for name in migration.only:
         bundle = _by_name(migration.system, index, name)
         if bundle is None:
             raise NotFound(f"the export has no record {name!r} that could be taken in", field="only")
         found[bundle.root.key] = bundle
-    return found.values()
+    return index.select(found.values())
 
 
 def _by_name(system: LegacySystem, index: BundleIndex, name: str) -> Bundle | None:
@@ -186,42 +187,30 @@ def _project(app: Application, watch: Watch) -> None:
     catch_up(app.events, app.reads, READ_MODELS, progress=lambda done, total: watch("project", done, total))
 
 
-def _reconcile(
-    migration: Migration, store: PostgresMigrationStore, bundles: Iterable[Bundle], index: BundleIndex, watch: Watch
-) -> Proof:
-    reconcile = Reconcile(migration.system, store, _MODELS)
-    total = len(migration.only) or index.bundles
-    proof = reconcile.run(bundles, lambda done: watch("reconcile", done, total))
-    if not migration.only:
-        for record in index.set_aside():
-            proof.set_aside(record.document)
-    return proof
-
-
-def _taken(bundles: Iterable[Bundle], outcome: Outcome) -> Iterator[Bundle]:
-    """Pass bundles through, counting what they imply as a run would."""
-    for bundle in bundles:
-        outcome.take(SYSTEMS[bundle.system].derive(bundle))
-        yield bundle
+def _reconcile(migration: Migration, store: PostgresMigrationStore, selection: Selection, watch: Watch) -> Proof:
+    reconcile = Reconcile(migration.system, store, READ_MODELS)
+    return reconcile.run(selection, lambda done: watch("reconcile", done, len(selection)))
 
 
 def _report(
     migration: Migration,
     mode: Mode,
     source: LineFiles,
-    index: BundleIndex,
+    selection: Selection,
     outcome: Outcome,
     proof: Proof,
     store: PostgresMigrationStore,
 ) -> dict[str, Any]:
-    shared = store.shared_emails(migration.system.name)
+    system = migration.system
+    roots = None if selection.roots is None else [root.key for root in selection.roots]
+    shared = store.shared_emails(system.name, roots)
     report = {
-        "system": migration.system.name,
+        "system": system.name,
         "run_id": str(outcome.run_id),
         "mode": mode,
         "resumed": outcome.resumed,
-        "mapping_version": migration.system.mapping_version,
-        "source": {"kind": source.kind, "tables": index.rows},
+        "mapping_version": system.mapping_version,
+        "source": {"kind": source.kind, "tables": selection.index.rows},
         "snapshots": {
             "read": outcome.read,
             "recorded": outcome.recorded,
@@ -233,11 +222,11 @@ def _report(
         "conflicts": outcome.conflicts,
         "unmapped": outcome.unmapped,
         "quarantine": outcome.quarantine,
-        "findings": outcome.findings + shared_email_findings(migration.system.root, shared),
-        "pending": outcome.changed,
+        "findings": outcome.findings + shared_email_findings(system.root, shared),
+        "pending": outcome.pending,
         "reconcile": proof.as_dict(),
         "differences": proof.differences,
-        "rules": rules(outcome, store.counts(migration.system.name), index, proof),
+        "rules": rules(outcome, store.counts(system.name, roots), proof),
     }
     plain: dict[str, Any] = as_plain(report)
     return plain

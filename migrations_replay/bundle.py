@@ -7,12 +7,13 @@ bundle where it stands. Memory grows with the number of records, not with their 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from migrations_replay import convert
-from migrations_replay.document import Problem, Read, canonical_digest, read_line
+from migrations_replay.document import Problem, Read, RepeatedKeys, canonical_digest, read_line
 
 
 class LegacySource(Protocol):
@@ -84,7 +85,11 @@ class LegacyRecord:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A record that cannot be taken in; `document` is what could be read of it (None if nothing)."""
+    """A record that cannot be taken in; `document` is what could be read of it (UNREAD if nothing).
+
+    `owner` is the key of the root it would belong to, as far as that is known; `name` tells it from others of its
+    table and problem: its key, and its turn among those with the same key or with none.
+    """
 
     table: str
     key: str | None
@@ -92,6 +97,8 @@ class SetAside:
     raw: bytes
     document: Any
     problem: Problem
+    owner: str | None
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class Bundle:
         return [record for record in self.records if record.table == table]
 
 
-_REFUSED: Final = -1
+_NONE: Final = -1
 
 
 def id_field(document: Mapping[str, Any]) -> str:
@@ -115,8 +122,24 @@ def id_field(document: Mapping[str, Any]) -> str:
     return "id" if convert.key(document.get("id")) is not None or "_id" not in document else "_id"
 
 
-def _key_of(document: Any) -> str | None:
-    return convert.key(document.get(id_field(document))) if isinstance(document, dict) else None
+def _key_of(value: Any) -> str | None:
+    """Return the key of a record, also of one that repeats keys, as long as they agree on it."""
+    if isinstance(value, RepeatedKeys):
+        keys = {convert.key(child) for name, child in value.pairs if name == "id"}
+        return keys.pop() if len(keys) == 1 else None
+    return convert.key(value.get(id_field(value))) if isinstance(value, dict) else None
+
+
+class _Refusal(NamedTuple):
+    """Where a record stands that was set aside, and why."""
+
+    table: int
+    line: int
+    offset: int
+    length: int
+    key: str | None
+    problem: Problem
+    root: int
 
 
 class BundleIndex:
@@ -128,12 +151,12 @@ class BundleIndex:
         self.tables = (*known, *(table for table in source.tables() if table not in system.tables))
         self.rows = dict.fromkeys(self.tables, 0)
         self._keys: dict[str, dict[str, int]] = {table: {} for table in self.tables}
-        self._codes: list[str] = []
         self._table, self._line, self._length = array("H"), array("Q"), array("Q")
         self._offset, self._next, self._last_of = array("Q"), array("q"), array("q")
         self._root_of = array("q")
         self._roots = array("q")
-        self._set_aside: list[tuple[int, int, int, int, str | None, Problem]] = []
+        self._refusals: list[_Refusal] = []
+        self._refused: dict[tuple[int, str], list[_Refusal]] = {}
         for number, table in enumerate(self.tables):
             self._index(number, table)
 
@@ -150,13 +173,19 @@ class BundleIndex:
     @property
     def set_aside_count(self) -> int:
         """How many records were set aside."""
-        return len(self._set_aside)
+        return len(self._refusals)
 
     def set_aside(self) -> Iterator[SetAside]:
         """Yield the records that cannot be taken in, in table order then file order."""
-        for number, line, offset, length, key, problem in self._set_aside:
+        turns: Counter[tuple[int, str | None, str]] = Counter()
+        for refusal in self._refusals:
+            number, line, offset, length, key, problem, root = refusal
+            turn = turns[number, key, problem.code]
+            turns[number, key, problem.code] += 1
             raw = self._source.line_at(self.tables[number], offset, length)
-            yield SetAside(self.tables[number], key, line, raw, read_line(raw).value, problem)
+            owner = self._record(root).key if root > _NONE else None
+            name = f"{key if key is not None else ''}\x1f{turn}"
+            yield SetAside(self.tables[number], key, line, raw, read_line(raw).value, problem, owner, name)
 
     def __iter__(self) -> Iterator[Bundle]:
         for root in self._roots:
@@ -164,16 +193,22 @@ class BundleIndex:
 
     def keys(self, table: str) -> Iterator[str]:
         """Yield the keys of a table's records that were taken in."""
-        return (key for key, number in self._keys.get(table, {}).items() if number > _REFUSED)
+        return iter(self._keys.get(table, ()))
 
     def exists(self, table: str, key: str) -> bool:
         """Tell whether the source holds a row with this key, taken in or not."""
-        return key in self._keys.get(table, ())
+        if table not in self._keys:
+            return False
+        return key in self._keys[table] or (self.tables.index(table), key) in self._refused
+
+    def select(self, bundles: Iterable[Bundle] | None = None) -> Selection:
+        """Return all of the source to work on, or only the given bundles."""
+        return Selection(self, None if bundles is None else tuple(bundle.root for bundle in bundles))
 
     def find(self, table: str, key: str) -> Bundle | None:
         """Return the bundle a record belongs to, or None if it is not there or was set aside."""
-        number = self._keys.get(table, {}).get(key, _REFUSED)
-        return self._bundle(self._root_of[number]) if number > _REFUSED else None
+        number = self._keys.get(table, {}).get(key, _NONE)
+        return self._bundle(self._root_of[number]) if number > _NONE else None
 
     # --- first pass ----------------------------------------------------------------------------------------------
 
@@ -182,52 +217,54 @@ class BundleIndex:
             self.rows[table] += 1
             read = read_line(raw)
             key = _key_of(read.value)
-            if key is not None and key in self._keys[table] and self._is_copy(number, table, key, raw):
+            if key is not None and self._is_copy(number, key, raw):
                 continue
             problem, root = self._place(table, key, read)
             if problem is None and key is not None:
                 self._take(number, line, offset, len(raw), table, key, root)
             elif problem is not None:
-                self._set_aside.append((number, line, offset, len(raw), key, problem))
-                if key is not None and key not in self._keys[table]:
-                    self._keys[table][key] = self._code(problem.code)
+                refusal = _Refusal(number, line, offset, len(raw), key, problem, root)
+                self._refusals.append(refusal)
+                if key is not None:
+                    self._refused.setdefault((number, key), []).append(refusal)
 
-    def _is_copy(self, number: int, table: str, key: str, raw: bytes) -> bool:
-        first = self._keys[table][key]
-        if first > _REFUSED:
-            return self._source.line_at(table, self._offset[first], self._length[first]) == raw
+    def _is_copy(self, number: int, key: str, raw: bytes) -> bool:
+        """Tell whether a row with this key and these very bytes came before."""
+        table = self.tables[number]
+        taken = self._keys[table].get(key)
+        places = [(refusal.offset, refusal.length) for refusal in self._refused.get((number, key), ())]
+        if taken is not None:
+            places.append((self._offset[taken], self._length[taken]))
         return any(
-            self._source.line_at(table, offset, length) == raw
-            for other, _, offset, length, other_key, _ in self._set_aside
-            if other == number and other_key == key
+            length == len(raw) and self._source.line_at(table, offset, length) == raw for offset, length in places
         )
 
     def _place(self, table: str, key: str | None, read: Read) -> tuple[Problem | None, int]:
-        """Return what keeps a record out, or else the number of its root (-1: it is a root itself)."""
+        """Return what keeps a record out, if anything, and the number of its root (-1: none, or it is one itself)."""
+        if key is not None and (first := self._keys[table].get(key)) is not None:
+            problem = read.problem or Problem("duplicate_id", "another row with this id came first")
+            return problem, self._root_of[first]
+        shape = self._system.tables.get(table, LegacyTable())
+        lost, root = None, _NONE
+        if shape.parent_table and isinstance(read.value, dict):
+            lost, root = self._root_for(shape, convert.key(read.value.get(shape.parent_field)))
         if read.problem:
-            return read.problem, _REFUSED
+            return read.problem, root
         if key is None:
-            return Problem("no_id", "the record has no usable id"), _REFUSED
-        if key in self._keys[table]:
-            return Problem("duplicate_id", "another row with this id came first"), _REFUSED
-        if problem := self._system.refuse(table, read.value):
-            return problem, _REFUSED
-        shape = self._system.tables.get(table)
-        if shape is None or not shape.parent_table:
-            return None, _REFUSED
-        return self._root_for(shape, convert.key(read.value.get(shape.parent_field)))
+            return Problem("no_id", "the record has no usable id"), root
+        return self._system.refuse(table, read.value) or lost, root
 
     def _root_for(self, shape: LegacyTable, parent: str | None) -> tuple[Problem | None, int]:
-        found = self._keys.get(shape.parent_table, {}).get(parent or "")
-        if found is not None and found > _REFUSED:
+        if parent is None or shape.parent_table not in self._keys:
+            return Problem("no_subject", f"its {shape.parent_table} is not there"), _NONE
+        if (found := self._keys[shape.parent_table].get(parent)) is not None:
             return None, self._root_of[found]
-        code = self._codes[_REFUSED - found] if found is not None else ""
-        if code in self._system.inherited:
-            return Problem(code, f"its {shape.parent_table} was set aside: {code}"), _REFUSED
-        reason = (
-            f"its {shape.parent_table} is not there" if found is None else f"its {shape.parent_table} was set aside"
-        )
-        return Problem("no_subject", reason), _REFUSED
+        refused = self._refused.get((self.tables.index(shape.parent_table), parent))
+        if not refused:
+            return Problem("no_subject", f"its {shape.parent_table} is not there"), _NONE
+        code = refused[0].problem.code
+        reason = f"its {shape.parent_table} was set aside: {code}"
+        return Problem(code if code in self._system.inherited else "no_subject", reason), refused[0].root
 
     def _take(self, number: int, line: int, offset: int, length: int, table: str, key: str, root: int) -> None:
         record = len(self._line)
@@ -236,9 +273,9 @@ class BundleIndex:
         self._line.append(line)
         self._offset.append(offset)
         self._length.append(length)
-        self._next.append(_REFUSED)
+        self._next.append(_NONE)
         self._last_of.append(record)
-        if root == _REFUSED:
+        if root == _NONE:
             self._roots.append(record)
             root = record
         else:
@@ -246,17 +283,12 @@ class BundleIndex:
             self._last_of[root] = record
         self._root_of.append(root)
 
-    def _code(self, code: str) -> int:
-        if code not in self._codes:
-            self._codes.append(code)
-        return _REFUSED - self._codes.index(code)
-
     # --- second pass ---------------------------------------------------------------------------------------------
 
     def _bundle(self, root: int) -> Bundle:
         records = []
         number = root
-        while number > _REFUSED:
+        while number > _NONE:
             records.append(self._record(number))
             number = self._next[number]
         return Bundle(self._system.name, records[0], tuple(records))
@@ -274,3 +306,28 @@ class BundleIndex:
         )
         parent = convert.key(document.get(shape.parent_field)) if shape.parent_field else None
         return LegacyRecord(table, key, self._line[number], raw, document, parent, dangling)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a source is worked on: all of it, or the bundles of some roots. It can be gone through repeatedly."""
+
+    index: BundleIndex
+    roots: tuple[LegacyRecord, ...] | None = None
+
+    def __len__(self) -> int:
+        return self.index.bundles if self.roots is None else len(self.roots)
+
+    def __iter__(self) -> Iterator[Bundle]:
+        if self.roots is None:
+            yield from self.index
+            return
+        for root in self.roots:
+            bundle = self.index.find(root.table, root.key)
+            if bundle is not None:
+                yield bundle
+
+    def set_aside(self) -> Iterator[SetAside]:
+        """Yield what cannot be taken in; of selected bundles, what would belong to them."""
+        owners = None if self.roots is None else {root.key for root in self.roots}
+        return (record for record in self.index.set_aside() if owners is None or record.owner in owners)

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from domain import values
 from domain.values import is_unset, json_problem, normal_text
-from migrations_replay.document import OddNumber, RepeatedKeys, read_line
+from migrations_replay.document import UNREAD, OddNumber, RepeatedKeys, read_line
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
+_ISO: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,6}0*)?)?)([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
 _OPENINGS: Final = 2
 MAX_KEY: Final = 500
 same_json: Final = values.same_json
@@ -46,7 +48,7 @@ def instant(value: Any) -> datetime:
     try:
         if isinstance(value, str) and (found := _ISO.fullmatch(value.strip())):
             date, time, zone = found.groups()
-            return datetime.fromisoformat(f"{date}T{time}{zone or '+00:00'}").astimezone(UTC)
+            return datetime.fromisoformat(f"{date}T{time}{(zone or 'Z').upper()}").astimezone(UTC)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return _EPOCH + timedelta(milliseconds=value)
     except (ValueError, OverflowError) as error:
@@ -77,7 +79,7 @@ def opened(value: Any, wanted: type[list[Any] | dict[str, Any]]) -> Any:
         if not isinstance(value, str):
             break
         found = read_line(value.encode("utf-8", "surrogatepass"))
-        if found.value is None:
+        if found.value is UNREAD:
             break
         value = found.value
     if not isinstance(value, wanted):
@@ -90,7 +92,7 @@ def normal_json(value: Any) -> Any:
     if isinstance(value, str):
         return normal_text(value)
     if isinstance(value, list):
-        return [normal_json(child) for child in value]
+        return [None if is_unset(normal := normal_json(child)) else normal for child in value]
     if isinstance(value, dict):
         return {name: normal for name, child in value.items() if not is_unset(normal := normal_json(child))}
     return value

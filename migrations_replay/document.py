@@ -41,8 +41,15 @@ class Problem(NamedTuple):
     reason: str
 
 
+class Unread:
+    """Stands for the value of a line that could not be read as JSON; it has no leaves."""
+
+
+UNREAD: Final = Unread()
+
+
 class Read(NamedTuple):
-    """A line as read: the JSON value (None if there is none), and the problem that keeps it out, if any."""
+    """A line as read: the JSON value (UNREAD if there is none), and the problem that keeps it out, if any."""
 
     value: Any
     problem: Problem | None
@@ -51,7 +58,7 @@ class Read(NamedTuple):
 def read_line(raw: bytes) -> Read:
     """Read one line as a JSON document; every leaf it holds is in `value`, also when there is a problem."""
     if len(raw) > MAX_BYTES:
-        return Read(None, Problem("too_large", f"more than {MAX_BYTES} bytes"))
+        return Read(UNREAD, Problem("too_large", f"more than {MAX_BYTES} bytes"))
     try:
         text = raw.decode("utf-8").strip(_BLANKS)
         try:
@@ -59,12 +66,12 @@ def read_line(raw: bytes) -> Read:
         except _RepeatedKey:
             value, problem = _parse(_TOLERANT, text), Problem("duplicate_key", "an object repeats a key")
     except RecursionError:
-        return Read(None, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
+        return Read(UNREAD, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
     except ValueError as error:  # also UnicodeDecodeError
         where = getattr(error, "pos", None)
-        return Read(None, Problem("not_json", "not UTF-8" if where is None else f"not JSON at character {where}"))
+        return Read(UNREAD, Problem("not_json", "not UTF-8" if where is None else f"not JSON at character {where}"))
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deep(value):
-        return Read(None, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
+        return Read(UNREAD, Problem("too_deep", f"nesting beyond {MAX_DEPTH} levels"))
     # Escapes are the only way NUL and lone surrogates come in.
     if b"\\u" in raw and not _storable(value):
         problem = Problem("text_not_storable", "a text holds NUL or a lone surrogate")

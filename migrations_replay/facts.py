@@ -1,4 +1,4 @@
-"""What a bundle implies: events, where each leaf ended, the rows that must come of it, and what was decided on the way.
+"""What a bundle implies: events, where each leaf ended and must be found, and what was decided on the way.
 
 A system's `derive(bundle)` fills one `Facts`; replay writes it, reconcile compares it with the tables.
 """
@@ -118,6 +118,10 @@ class LegacySystem(LegacyTables, Protocol):
         """Return what a bundle implies; pure."""
         ...
 
+    def subject_of(self, root_key: str) -> UUID:
+        """Return the account whose data the bundle of a root holds."""
+        ...
+
 
 class Facts:
     """Everything one bundle implies."""
@@ -132,7 +136,7 @@ class Facts:
             )
             for record in bundle.records
         }
-        self.rows: dict[tuple[str, UUID], dict[str, Any]] = {}
+        self._earliest: datetime | None = None
         self.conflicts: list[dict[str, Any]] = []
         self.unmapped: list[dict[str, Any]] = []
         self.quarantine: list[dict[str, Any]] = []
@@ -159,9 +163,10 @@ class Facts:
         )
 
     def unreadable(self, facts: RecordFacts, pointer: str, name: str, value: Any) -> None:
-        """Report a value that is not what it should be; its target stays unset."""
+        """Report a value that is not what it should be; its target stays unset. One that holds nothing set is unset."""
         facts.mark(pointer, value, UNREADABLE)
-        self.finding(facts, name, "unreadable", value)
+        if any(not is_unset(leaf) for _, leaf in leaves(value)):
+            self.finding(facts, name, "unreadable", value)
 
     def set_aside(self, facts: RecordFacts, pointer: str, value: Any, code: str, reason: str) -> None:
         """Quarantine a part of a record."""
@@ -267,39 +272,23 @@ class Facts:
         for place in places:
             candidate.facts.expect(candidate.pointer, place, candidate.value)
 
-    def row(self, model: str, key: UUID, columns: dict[str, Any]) -> None:
-        """Say what a row of a read model must hold."""
-        self.rows[model, key] = columns
-
     def stream(self, stream: UUID) -> StreamFacts:
         """Begin a stream."""
         self.streams.append(StreamFacts(stream))
         return self.streams[-1]
 
     def occurred(self, *records: RecordFacts) -> datetime:
-        """Return the first time there is: of the records in turn, else the earliest of the bundle, else 1970."""
+        """Return the first time there is: of the records in turn, else the earliest of the bundle, else 1970.
+
+        The times of all records must have been taken.
+        """
         for facts in records:
             if facts.earliest:
                 return facts.earliest
-        return min((facts.earliest for facts in self.records.values() if facts.earliest), default=NO_TIME)
-
-    def record_rows(self) -> None:
-        """Say what the look-up of legacy ids must hold for every record."""
-        for facts in self.records.values():
-            self.row(
-                "legacy_ids",
-                facts.snapshot,
-                {
-                    "system": self.bundle.system,
-                    "table_name": facts.record.table,
-                    "key": facts.record.key,
-                    "bundle": self.bundle.root.key,
-                    "parent_key": facts.record.parent,
-                    "created": facts.created,
-                    "updated": facts.updated,
-                    "became": facts.became,
-                },
-            )
+        if self._earliest is None:
+            times = (facts.earliest for facts in self.records.values() if facts.earliest)
+            self._earliest = min(times, default=NO_TIME)
+        return self._earliest
 
 
 def pointer_to(*steps: str | int) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from migrations_replay.document import RepeatedKeys
+from migrations_replay.document import RepeatedKeys, Unread
 
 MAPPED: Final = "mapped"
 NORMALISED: Final = "normalised"
@@ -59,8 +59,10 @@ def escaped(key: str) -> str:
 
 
 def count_leaves(value: Any) -> int:
-    """Return how many leaves a JSON value has."""
+    """Return how many leaves a JSON value has; what was not read has none."""
     match value:
+        case Unread():
+            return 0
         case dict():
             children: Any = value.values()
         case RepeatedKeys():
@@ -89,7 +91,7 @@ class Ledger:
 
     def quarantine(self, document: Any) -> None:
         """Count a record that was set aside whole."""
-        count = count_leaves(document) if document is not None else 0
+        count = count_leaves(document)
         self.total += count
         self.classes[QUARANTINED] += count
 

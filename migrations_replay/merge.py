@@ -5,6 +5,8 @@ Each function marks the leaves it settles, says where their values must be found
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import getitem
 from typing import Any, NamedTuple
 
 from domain.values import is_unset, normal_text, same_json
@@ -44,27 +46,27 @@ def choose_last(facts: Facts, values: list[Offered], name: str, place: Place, *,
         _settle(value, winner, place)
     forms = unique([convert.normal_json(value.value) for value in values])
     if len(forms) > 1:
-        facts.conflict(winner.facts, name, forms, winner.value, rule)
+        facts.conflict(winner.facts, name, forms, convert.normal_json(winner.value), rule)
     return forms
 
 
 def _settle(value: Offered, winner: Offered, place: Place) -> None:
     same = same_json(value.value, winner.value)
+    kept = same or _same_but_for_form(value.value, winner.value)
     if value.opened:
-        if same:
+        if kept:
             value.facts.expect(value.pointer, place, winner.value)
-        elif not _same_but_for_form(value.value, winner.value):
-            # The text is one leaf: it is only as settled as its worst key.
+        else:  # the text is one leaf: it is only as settled as its worst key
             value.facts.classes[value.pointer] = CONFLICTING
         return
-    if same:
-        value.facts.mark(value.pointer, value.value, MAPPED)
-        for steps, leaf in leaf_steps(value.value):
-            if not is_unset(leaf):
-                value.facts.expect(value.pointer + pointer_to(*steps), place.below(*steps), leaf)
-    else:
-        form = NORMALISED if _same_but_for_form(value.value, winner.value) else CONFLICTING
-        value.facts.mark(value.pointer, value.value, form)
+    if not kept:
+        value.facts.mark(value.pointer, value.value, CONFLICTING)
+        return
+    value.facts.mark(value.pointer, value.value, MAPPED if same else NORMALISED)
+    for steps, leaf in leaf_steps(value.value):
+        if not is_unset(leaf):
+            held = leaf if same else reduce(getitem, steps, winner.value)
+            value.facts.expect(value.pointer + pointer_to(*steps), place.below(*steps), held)
 
 
 def _same_but_for_form(one: Any, other: Any) -> bool:
@@ -132,8 +134,6 @@ def take_keys(facts: Facts, row: RecordFacts, pointer: str, raw: Any) -> list[tu
     name = pointer.rpartition("/")[2]
     try:
         found = convert.opened(raw, dict)
-        if found is not raw:
-            convert.exact(found)
     except Unreadable:
         facts.unreadable(row, pointer, name, raw)
         return []

@@ -10,20 +10,29 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from domain.event import LIVE, Recorded
+from domain.event import IMPORTER, LIVE, EventMetadata, Recorded
 from domain.values import same_json
-from migrations_replay.bundle import Bundle
-from migrations_replay.facts import Expected, Facts, LegacySystem, Place, RecordFacts
+from migrations_replay.bundle import Selection
+from migrations_replay.facts import NO_TIME, Expected, Facts, LegacySystem, Place, RecordFacts
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
+from migrations_replay.replay import bundle_events
 from projections.read_model import ReadModel, Row, fold_events
 
 BATCH: Final = 500
 COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "missing", "extra", "unexplained")
 
-Rows = Mapping[tuple[str, UUID], Row]
+OWNED: Final = ("profiles", "intents")
+"""Read models whose rows belong to an account."""
+
+VOLATILE: Final = frozenset({"position", "recorded_at", "origin", "run_id", "version"})
+"""Columns that say when and by which run a row was written."""
+
+RowName = tuple[str, UUID]
+"""A row by its read model and key."""
 
 
 class TablesToProve(Protocol):
@@ -47,12 +56,15 @@ class Proof:
     """The outcome of a reconcile; `differences` names every leaf that is not as it must be, changed live or not."""
 
     records: int = 0
+    leaves: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     differences: list[dict[str, Any]] = field(default_factory=list)
 
     def set_aside(self, document: Any) -> None:
         """Count the leaves of a record that was quarantined whole; it has no place in the tables."""
-        self.counts[QUARANTINED] += count_leaves(document) if document is not None else 0
+        count = count_leaves(document)
+        self.leaves += count
+        self.counts[QUARANTINED] += count
 
     @property
     def holds(self) -> bool:
@@ -60,159 +72,186 @@ class Proof:
         return not any(self.counts[name] for name in ("missing", "extra", "unexplained"))
 
     def as_dict(self) -> dict[str, int]:
-        """Return the counts, as in the report; `leaves` are all but the extra ones."""
-        leaves = sum(self.counts[name] for name in COUNTED if name != "extra")
-        return {"records": self.records, "leaves": leaves} | {name: self.counts[name] for name in COUNTED}
+        """Return the counts, as in the report; rows and columns no leaf accounts for count beside the leaves."""
+        return {"records": self.records, "leaves": self.leaves} | {name: self.counts[name] for name in COUNTED}
 
 
 @dataclass
 class Reconcile:
-    """Compares a source with the tables, a few hundred bundles at a time. `models` are the read models by name."""
+    """Compares a source with the tables, a few hundred bundles at a time."""
 
     system: LegacySystem
     tables: TablesToProve
-    models: Mapping[str, ReadModel]
+    models: Sequence[ReadModel]
 
-    def run(self, bundles: Iterable[Bundle], progress: Callable[[int], None], proof: Proof | None = None) -> Proof:
-        """Compare the bundles; `progress` is told how many are done."""
-        proof = proof or Proof()
-        batch: list[Facts] = []
-        done = 0
-        for bundle in bundles:
-            batch.append(self.system.derive(bundle))
-            if len(batch) >= BATCH:
-                self._compare(batch, proof)
-                done += len(batch)
-                progress(done)
-                batch = []
-        self._compare(batch, proof)
-        progress(done + len(batch))
+    def __post_init__(self) -> None:
+        self.by_name = {model.name: model for model in self.models}
+        self._by_topic: dict[str, list[ReadModel]] = {}
+        for model in self.models:
+            for topic in model.topics:
+                self._by_topic.setdefault(topic, []).append(model)
+
+    def run(self, selection: Selection, progress: Callable[[int], None]) -> Proof:
+        """Compare a source, or a selection of it; `progress` is told how many bundles are done."""
+        proof = Proof()
+        for record in selection.set_aside():
+            proof.set_aside(record.document)
+        bundles, done = iter(selection), 0
+        while batch := [self.system.derive(bundle) for bundle in islice(bundles, BATCH)]:
+            self._compare(batch, proof)
+            done += len(batch)
+            progress(done)
         return proof
 
     def _compare(self, batch: Sequence[Facts], proof: Proof) -> None:
-        rows = self._rows(batch)
-        for facts in batch:
-            bundle = _BundleProof(facts, rows, self)
+        expected = [self._expected_rows(facts) for facts in batch]
+        wanted: dict[str, list[UUID]] = {}
+        for rows in expected:
+            for model, key in rows:
+                wanted.setdefault(model, []).append(key)
+        found = {
+            (model, key): row for model, keys in wanted.items() for key, row in self.tables.rows(model, keys).items()
+        }
+        for facts, rows in zip(batch, expected, strict=True):
+            bundle = _BundleProof(facts, rows, found, self)
             bundle.compare()
             proof.records += len(facts.records)
             for record in facts.records.values():
+                proof.leaves += len(record.classes)
                 proof.counts.update(
                     bundle.outcome.get((id(record), pointer), "equal" if leaf_class == MAPPED else leaf_class)
                     for pointer, leaf_class in record.classes.items()
                 )
             proof.counts.update(difference["outcome"] for difference in bundle.beside)
-            proof.differences += bundle.differences
-            proof.differences += bundle.beside
-        self._extra_rows(batch, proof)
+            proof.differences += bundle.differences + bundle.beside
+        self._extra_rows(batch, {key for rows in expected for key in rows}, proof)
 
-    def _rows(self, batch: Sequence[Facts]) -> Rows:
-        wanted: dict[str, list[UUID]] = {}
-        for facts in batch:
-            for model, key in facts.rows:
-                wanted.setdefault(model, []).append(key)
-        return {
-            (model, key): row for model, keys in wanted.items() for key, row in self.tables.rows(model, keys).items()
-        }
+    def _expected_rows(self, facts: Facts) -> dict[RowName, Row]:
+        """Return the rows that must come of a bundle: its events, folded as any others."""
+        streams: dict[UUID, list[Recorded]] = {}
+        for stream, version, imported in bundle_events(facts, self.system.mapping_version):
+            metadata = EventMetadata(
+                imported.occurred_at, NO_TIME, imported.actor, IMPORTER, facts.subject, origin=IMPORTER
+            )
+            recorded = Recorded(stream, version, 0, imported.event.topic, imported.event, metadata)
+            streams.setdefault(stream, []).append(recorded)
+        rows = {}
+        for stream, events in streams.items():
+            for model in self._by_topic[events[0].topic]:
+                row = fold_events(model, {}, events).get((stream,))
+                if row is not None:
+                    rows[model.name, stream] = row
+        return rows
 
-    def _extra_rows(self, batch: Sequence[Facts], proof: Proof) -> None:
+    def _extra_rows(self, batch: Sequence[Facts], expected: set[RowName], proof: Proof) -> None:
         accounts = {facts.subject: facts for facts in batch if facts.subject}
-        expected = {key for facts in batch for key in facts.rows}
-        for model in sorted({model for model, _ in expected} - {"accounts", "legacy_ids"}):
+        for model in OWNED:
             for key, account, origin in self.tables.belonging(model, list(accounts)):
                 if (model, key) not in expected and origin != LIVE:
                     proof.counts["extra"] += 1
                     root = accounts[account].bundle.root
+                    where = Place(model, key, "*")
                     proof.differences.append(
-                        _difference(root.table, root.key, "", "extra", Place(model, key, "*"), "a row nothing explains")
+                        _difference(root.table, root.key, "", "extra", where, "a row nothing explains")
                     )
 
 
 class _BundleProof:
-    """Compares one bundle."""
+    """Compares one bundle: the rows expected of it with those found."""
 
-    def __init__(self, facts: Facts, rows: Rows, reconcile: Reconcile) -> None:
-        self._facts, self._rows, self._reconcile = facts, rows, reconcile
+    def __init__(
+        self, facts: Facts, expected: Mapping[RowName, Row], found: Mapping[RowName, Row], reconcile: Reconcile
+    ) -> None:
+        self._facts, self._expected, self._found, self._reconcile = facts, expected, found, reconcile
         self.outcome: dict[tuple[int, str], str] = {}
         self.differences: list[dict[str, Any]] = []
         self.beside: list[dict[str, Any]] = []
-        self._folded: dict[tuple[str, UUID], tuple[Row | None, Row | None]] = {}
+        self._blamed: set[tuple[str, UUID, str]] = set()
+        self._folded: dict[RowName, tuple[Row | None, Row | None]] = {}
 
     def compare(self) -> None:
         """Compare row by row; only where a column differs are its leaves looked at one by one."""
-        differing = {
-            (model, key): {name for name, value in expected.items() if row is None or not _same(row.get(name), value)}
-            for (model, key), expected in self._facts.rows.items()
-            for row in [self._rows.get((model, key))]
-        }
-        differing = {key: columns for key, columns in differing.items() if columns}
+        differing = {name: columns for name in self._expected if (columns := self._differing(name))}
         if not differing:
             return
-        blamed: set[tuple[str, UUID, str]] = set()
         for record in self._facts.records.values():
             for expected in record.expected:
-                place = expected.place
-                if (place.model, place.key) in differing:
-                    self._leaf(record, expected, blamed)
-        for (model, key), columns in differing.items():
-            self._beside(model, key, columns, blamed)
+                if (expected.place.model, expected.place.key) in differing:
+                    self._leaf(record, expected)
+        for name, columns in differing.items():
+            self._beside(name, columns)
 
-    def _leaf(self, record: RecordFacts, expected: Expected, blamed: set[tuple[str, UUID, str]]) -> None:
+    def _differing(self, name: RowName) -> set[str]:
+        """Return the columns that are not as the import made them, or not as the log has them after live changes."""
+        expected, row = self._expected[name], self._found.get(name)
+        if row is None:
+            return set(expected)
+        differing = _columns_that_differ(row, expected)
+        if row["version"] != expected["version"] and (now := self._fold(name)[0]) is not None:
+            differing |= _columns_that_differ(row, now)
+        return differing
+
+    def _leaf(self, record: RecordFacts, expected: Expected) -> None:
         place = expected.place
-        row = self._rows.get((place.model, place.key))
-        if row is not None and _holds(row, place, expected.value):
-            return
+        row = self._found.get((place.model, place.key))
         outcome = self._judge(place, expected.value, row)
-        if outcome != "changed_live":
-            blamed.add((place.model, place.key, place.column))
+        if outcome is None:
+            return
+        self._blamed.add((place.model, place.key, place.column))
         self.outcome[id(record), expected.pointer] = outcome
         found = record.record
-        self.differences.append(
-            _difference(found.table, found.key, expected.pointer, outcome, place, _found(row, place))
-        )
+        value = None if row is None else _at(row, place)
+        self.differences.append(_difference(found.table, found.key, expected.pointer, outcome, place, value))
 
-    def _judge(self, place: Place, value: Any, row: Row | None) -> str:
-        now, imported = self._fold(place.model, place.key)
-        faithful = row is not None and now is not None and _same(_at(row, place), _at(now, place))
+    def _judge(self, place: Place, value: Any, row: Row | None) -> str | None:
+        """Return what is wrong with a leaf's place, None if nothing is."""
+        if row is None:
+            return "missing"
+        now, imported = self._fold((place.model, place.key))
+        faithful = now is not None and _same(_at(row, place), _at(now, place))
+        if _holds(row, place, value):
+            # The table may still hold what a live command has changed since: then the change was lost.
+            return None if faithful or now is None or _holds(now, place, value) else "unexplained"
         if faithful and imported is not None and _holds(imported, place, value):
             return "changed_live"
-        return "missing" if row is None or (not place.item and _at(row, place) is None) else "unexplained"
+        return "missing" if not place.item and _at(row, place) is None else "unexplained"
 
-    def _beside(self, model: str, key: UUID, columns: set[str], blamed: set[tuple[str, UUID, str]]) -> None:
-        """Report what no leaf accounts for: values the tables hold beyond the expected ones, and wrong columns."""
-        row, expected = self._rows.get((model, key)), self._facts.rows[model, key]
-        root = self._facts.bundle.root
+    def _beside(self, name: RowName, columns: set[str]) -> None:
+        """Report what no leaf accounts for: values the tables hold beyond what is expected, and wrong columns."""
+        row, (model, key), root = self._found.get(name), name, self._facts.bundle.root
         if row is None:
-            self._row_is_gone(model, key, blamed)
+            if not any(blamed[:2] == name for blamed in self._blamed):
+                self.beside.append(_difference(root.table, root.key, "", "missing", Place(model, key, "*"), None))
             return
-        now, _ = self._fold(model, key)
+        now = self._fold(name)[0]
         for column in sorted(columns):
             if now is not None and _same(row.get(column), now.get(column)):
                 continue
             place = Place(model, key, column)
-            extra = list(_extra(row.get(column), expected[column], now.get(column) if now else None))
+            extra = list(_extra(row.get(column), self._expected[name][column], now.get(column) if now else None))
             self.beside += [
-                _difference(root.table, root.key, "", "extra", place._replace(steps=steps), value)
-                for steps, value in extra
+                _difference(root.table, root.key, "", "extra", place.below(*steps), value) for steps, value in extra
             ]
-            if not extra and (model, key, column) not in blamed:
+            if not extra and (model, key, column) not in self._blamed:
                 self.beside.append(_difference(root.table, root.key, "", "unexplained", place, row.get(column)))
 
-    def _row_is_gone(self, model: str, key: UUID, blamed: set[tuple[str, UUID, str]]) -> None:
-        if not any((model, key) == (blamed_model, blamed_key) for blamed_model, blamed_key, _ in blamed):
-            root = self._facts.bundle.root
-            self.beside.append(_difference(root.table, root.key, "", "missing", Place(model, key, "*"), None))
-
-    def _fold(self, model: str, key: UUID) -> tuple[Row | None, Row | None]:
+    def _fold(self, name: RowName) -> tuple[Row | None, Row | None]:
         """Return the row by the whole log of the record, and by its imported events alone."""
-        if (model, key) not in self._folded:
-            read_model = self._reconcile.models[model]
+        if name not in self._folded:
+            model, key = self._reconcile.by_name[name[0]], name[1]
             events = self._reconcile.tables.load([key])[key]
             imported = [event for event in events if event.metadata.origin != LIVE]
-            self._folded[model, key] = (
-                fold_events(read_model, {}, events).get((key,)),
-                fold_events(read_model, {}, imported).get((key,)),
+            self._folded[name] = (
+                fold_events(model, {}, events).get((key,)),
+                fold_events(model, {}, imported).get((key,)),
             )
-        return self._folded[model, key]
+        return self._folded[name]
+
+
+def _columns_that_differ(row: Row, expected: Row) -> set[str]:
+    return {
+        column for column, value in expected.items() if column not in VOLATILE and not _same(row.get(column), value)
+    }
 
 
 def _difference(table: str, key: str, pointer: str, outcome: str, place: Place, found: Any) -> dict[str, Any]:
@@ -235,10 +274,6 @@ def _holds(row: Row, place: Place, value: Any) -> bool:
     if place.item:
         return isinstance(found, list) and any(_same(item, value) for item in found)
     return _same(found, value)
-
-
-def _found(row: Row | None, place: Place) -> Any:
-    return None if row is None else _at(row, place)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -270,9 +305,12 @@ def _extra(found: Any, expected: Any, now: Any) -> Iterable[tuple[tuple[str | in
 def _accounted(tree: Any, steps: tuple[str | int, ...], value: Any) -> bool:
     """Tell whether a place exists in the tree at all (then a leaf answers for it), or a list there holds the item."""
     for step in steps:
-        if isinstance(tree, list):
-            return any(_same(item, value) for item in tree)
-        if not isinstance(tree, dict) or step not in tree:
+        if isinstance(tree, list) and isinstance(step, int):
+            if step >= len(tree):
+                return any(_same(item, value) for item in tree)
+            tree = tree[step]
+        elif isinstance(tree, dict) and step in tree:
+            tree = tree[step]
+        else:
             return False
-        tree = tree[step]
     return True

@@ -19,7 +19,7 @@ from domain.event import IMPORTER, DomainEvent, EventMetadata, NewEvent
 from domain.legacy import Encoding, LegacyRecordQuarantined, LegacySnapshotRecorded
 from domain.migration import MigrationRunCompleted, MigrationRunStarted
 from domain.streams import imported_id, migration_id
-from migrations_replay.bundle import Bundle, BundleIndex, SetAside
+from migrations_replay.bundle import Bundle, Selection, SetAside
 from migrations_replay.facts import NO_TIME, Facts, ImportedEvent, LegacySystem, RecordFacts
 from migrations_replay.leaves import Ledger
 
@@ -38,6 +38,9 @@ class Recorded(NamedTuple):
     mapping_version: int
 
 
+NEVER: Final = Recorded(0, "", 0)
+
+
 class OpenRun(NamedTuple):
     """The state of a system's run stream: its version, and the run that was begun and not completed, if any."""
 
@@ -54,6 +57,10 @@ class ReplayStore(Protocol):
 
     def recorded(self, streams: Sequence[UUID]) -> dict[UUID, Recorded]:
         """Return what was last recorded in each of these streams that exists."""
+        ...
+
+    def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
+        """Return which of these streams hold events."""
         ...
 
     def open_run(self, stream: UUID) -> OpenRun:
@@ -75,7 +82,8 @@ class Outcome:
     recorded: int = 0
     unchanged: int = 0
     set_aside: int = 0
-    changed: list[dict[str, Any]] = field(default_factory=list)
+    pending: list[dict[str, Any]] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
     appended: Counter[str] = field(default_factory=Counter)
     ledger: Ledger = field(default_factory=Ledger)
     conflicts: list[dict[str, Any]] = field(default_factory=list)
@@ -94,10 +102,13 @@ class Outcome:
         self.quarantine += facts.quarantine
         self.findings += facts.findings
         for record in facts.records.values():
+            self.read += 1
+            self.taken[record.record.table] += 1
             self.ledger.add(record.record.document, record.classes)
 
     def take_aside(self, record: SetAside) -> None:
         """Add a record that could not be taken in."""
+        self.read += 1
         self.set_aside += 1
         self.ledger.quarantine(record.document)
         entry = (
@@ -122,13 +133,11 @@ class Replay:
     batch_events: int = BATCH_EVENTS
     batch_bytes: int = BATCH_BYTES
 
-    def run(self, index: BundleIndex, bundles: Iterable[Bundle], source_kind: str, progress: Progress) -> Outcome:
-        """Replay the bundles and what the index set aside; `bundles` are those of the index or a selection of them."""
+    def run(self, selection: Selection, source_kind: str, progress: Progress) -> Outcome:
+        """Replay a source, or a selection of it, and return what was done and found."""
         stream = migration_id(self.system.name)
         opened = self.store.open_run(stream)
-        outcome = Outcome(
-            opened.run_id or self.run_id, resumed=opened.run_id is not None, read=sum(index.rows.values())
-        )
+        outcome = Outcome(opened.run_id or self.run_id, resumed=opened.run_id is not None)
         writer = _Writer(self, outcome, opened.version)
         if opened.run_id is None:
             writer.before_first = MigrationRunStarted(
@@ -136,63 +145,59 @@ class Replay:
                 system=self.system.name,
                 mapping_version=self.system.mapping_version,
                 source_kind=source_kind,
-                tables=index.rows,
+                tables=selection.index.rows,
             )
-        self._set_aside(index.set_aside(), writer, outcome)
+        for records in _batches(selection.set_aside(), self.batch_events, self.batch_bytes):
+            self._set_aside(records, writer, outcome)
         done = 0
-        for batch in _batches(bundles, self.batch_events, self.batch_bytes):
-            self._bundles([self.system.derive(bundle) for bundle in batch], writer, outcome)
-            done += len(batch)
-            progress(done, index.bundles)
+        for bundles in _batches(selection, self.batch_events, self.batch_bytes):
+            self._bundles([self.system.derive(bundle) for bundle in bundles], writer, outcome)
+            done += len(bundles)
+            progress(done, len(selection))
         if writer.started:
             writer.write([], last=True)
         return outcome
 
-    def _set_aside(self, records: Iterator[SetAside], writer: _Writer, outcome: Outcome) -> None:
-        for batch in _batches(records, self.batch_events, self.batch_bytes):
-            streams: dict[UUID, SetAside] = {}
-            for record in batch:
-                outcome.take_aside(record)
-                streams.setdefault(_quarantine_stream(self.system.name, record), record)
-            self.store.touch(list(streams))
-            known = self.store.recorded(list(streams))
-            writer.write(
-                [
-                    writer.wrap(stream, 1, _quarantined(self.system.name, record), None)
-                    for stream, record in streams.items()
-                    if stream not in known
-                ]
-            )
+    def _set_aside(self, batch: list[SetAside], writer: _Writer, outcome: Outcome) -> None:
+        streams = {self._quarantine_stream(record): record for record in batch}
+        self.store.touch(list(streams))
+        known = self.store.recorded(list(streams))
+        events = []
+        for stream, record in streams.items():
+            outcome.take_aside(record)
+            before = known.get(stream, NEVER)
+            event = _quarantined(self.system.name, record)
+            if before.digest != event.digest:
+                subject = self.system.subject_of(record.owner) if record.owner is not None else None
+                events.append(writer.wrap(stream, before.version + 1, ImportedEvent(event, NO_TIME), subject))
+        writer.write(events)
+
+    def _quarantine_stream(self, record: SetAside) -> UUID:
+        name = _storable(f"{record.problem.code}\x1f{record.name}")
+        return imported_id("quarantined", self.system.name, record.table, name)
 
     def _bundles(self, batch: list[Facts], writer: _Writer, outcome: Outcome) -> None:
         snapshots = [record.snapshot for facts in batch for record in facts.records.values()]
-        self.store.touch([*snapshots, *(stream.stream for facts in batch for stream in facts.streams)])
+        streams = [stream.stream for facts in batch for stream in facts.streams]
+        self.store.touch([*snapshots, *streams])
         known = self.store.recorded(snapshots)
+        taken = self.store.existing(streams)
         events: list[NewEvent] = []
         for facts in batch:
             outcome.take(facts)
             states = [_state(record, known, self.system.mapping_version) for record in facts.records.values()]
-            if all(state == "new" for state in states):
-                events += self._events(facts, writer)
+            if all(state == "unchanged" for state in states):
+                outcome.unchanged += len(states)
+            elif all(state == "new" for state in states) and not _occupied(facts, taken):
+                events += [
+                    writer.wrap(stream, version, imported, facts.subject)
+                    for stream, version, imported in bundle_events(facts, self.system.mapping_version)
+                ]
                 outcome.recorded += len(states)
             else:
                 outcome.unchanged += states.count("unchanged")
-                if states.count("unchanged") < len(states):
-                    outcome.changed.append(_changed(facts, states))
+                outcome.pending.append(_pending(facts, states, _occupied(facts, taken)))
         writer.write(events)
-
-    def _events(self, facts: Facts, writer: _Writer) -> list[NewEvent]:
-        """Return a bundle's events: every record first, then what they imply."""
-        events = []
-        for record in facts.records.values():
-            imported = ImportedEvent(
-                snapshot_of(facts, record, self.system.mapping_version), record.earliest or facts.occurred()
-            )
-            events.append(writer.wrap(record.snapshot, 1, imported, facts.subject))
-        for stream in facts.streams:
-            for version, event in enumerate(stream.events, start=1):
-                events.append(writer.wrap(stream.stream, version, event, facts.subject))
-        return events
 
 
 class _Writer:
@@ -248,6 +253,16 @@ class _Writer:
         )
 
 
+def bundle_events(facts: Facts, mapping_version: int) -> Iterator[tuple[UUID, int, ImportedEvent]]:
+    """Yield stream, version and event of all a bundle implies: every record first, then what the records imply."""
+    for record in facts.records.values():
+        occurred_at = record.earliest or facts.occurred()
+        yield record.snapshot, 1, ImportedEvent(snapshot_of(facts, record, mapping_version), occurred_at)
+    for stream in facts.streams:
+        for version, event in enumerate(stream.events, start=1):
+            yield stream.stream, version, event
+
+
 def snapshot_of(facts: Facts, record: RecordFacts, mapping_version: int) -> LegacySnapshotRecorded:
     """Return the event that records a legacy record as it was found."""
     found = record.record
@@ -268,24 +283,18 @@ def snapshot_of(facts: Facts, record: RecordFacts, mapping_version: int) -> Lega
     )
 
 
-def _quarantined(system: str, record: SetAside) -> ImportedEvent:
+def _quarantined(system: str, record: SetAside) -> LegacyRecordQuarantined:
     raw, encoding = _readable(record.raw)
-    event = LegacyRecordQuarantined(
+    return LegacyRecordQuarantined(
         system=system,
         table=record.table,
-        key=_storable_key(record.key),
+        key=_storable(record.key) if record.key is not None else None,
         code=record.problem.code,
         reason=record.problem.reason,
         digest=hashlib.sha256(record.raw).hexdigest(),
         raw=raw,
         encoding=encoding,
     )
-    return ImportedEvent(event, NO_TIME)
-
-
-def _quarantine_stream(system: str, record: SetAside) -> UUID:
-    digest = hashlib.sha256(record.raw).hexdigest()
-    return imported_id("quarantined", system, record.table, f"{record.problem.code}\x1f{digest}")
 
 
 def _readable(raw: bytes) -> tuple[str, Encoding]:
@@ -295,9 +304,9 @@ def _readable(raw: bytes) -> tuple[str, Encoding]:
         return base64.b64encode(raw).decode("ascii"), "base64"
 
 
-def _storable_key(key: str | None) -> str | None:
-    """A key with a lone surrogate has no UTF-8 form; its raw record keeps it."""
-    return key.encode("utf-8", "replace").decode("utf-8") if key is not None else None
+def _storable(text: str) -> str:
+    """Return a text without lone surrogates, which have no UTF-8 form; the raw record keeps them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _state(record: RecordFacts, known: Mapping[UUID, Recorded], mapping_version: int) -> str:
@@ -308,13 +317,22 @@ def _state(record: RecordFacts, known: Mapping[UUID, Recorded], mapping_version:
     return "unchanged" if same else "changed"
 
 
-def _changed(facts: Facts, states: list[str]) -> dict[str, Any]:
+def _occupied(facts: Facts, taken: frozenset[UUID]) -> list[UUID]:
+    """Return the streams the bundle would begin that somebody else has begun."""
+    return [stream.stream for stream in facts.streams if stream.stream in taken]
+
+
+def _pending(facts: Facts, states: list[str], occupied: list[UUID]) -> dict[str, Any]:
     records = [
         {"table": record.record.table, "id": record.record.key, "state": state}
         for record, state in zip(facts.records.values(), states, strict=True)
         if state != "unchanged"
     ]
-    return {"bundle": facts.bundle.root.key, "records": records}
+    if all(state == "new" for state in states):
+        reason, streams = "somebody else began its streams", occupied
+    else:
+        reason, streams = "it changed since it was recorded", []
+    return {"bundle": facts.bundle.root.key, "reason": reason, "records": records, "streams": streams}
 
 
 def _batches(items: Iterable[Any], most_items: int, most_bytes: int) -> Iterator[list[Any]]:

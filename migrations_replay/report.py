@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
-from migrations_replay.bundle import BundleIndex
 from migrations_replay.document import OddNumber
 from migrations_replay.reconcile import Proof
 from migrations_replay.replay import Outcome
@@ -30,11 +29,11 @@ class TableCounts(NamedTuple):
 class ReportStore(Protocol):
     """The port to what a report counts in the tables."""
 
-    def counts(self, system: str) -> TableCounts:
-        """Count a system's imported rows in the current-state tables."""
+    def counts(self, system: str, roots: Sequence[str] | None) -> TableCounts:
+        """Count a system's imported rows in the current-state tables, of these roots or of all."""
         ...
 
-    def shared_emails(self, system: str) -> list[tuple[str, str]]:
+    def shared_emails(self, system: str, roots: Sequence[str] | None) -> list[tuple[str, str]]:
         """Return legacy key and email of every imported account whose email another account has too."""
         ...
 
@@ -44,10 +43,9 @@ def rule(name: str, breaches: int, **more: Any) -> dict[str, Any]:
     return {"rule": name, "passed": breaches == 0, "count": breaches, **more}
 
 
-def rules(outcome: Outcome, counts: TableCounts, index: BundleIndex, proof: Proof) -> list[dict[str, Any]]:
+def rules(outcome: Outcome, counts: TableCounts, proof: Proof) -> list[dict[str, Any]]:
     """Check what the plan of the *contexts* team verifies after a migration."""
-    users = sum(1 for _ in index.keys("User"))
-    contexts = sum(1 for _ in index.keys("ContextProfile"))
+    users, contexts = outcome.taken["User"], outcome.taken["ContextProfile"]
     rate = outcome.bundles_with_conflict / users if users else 0.0
     dangling = sum(finding["code"] == "dangling_reference" for finding in outcome.findings)
     return [

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,9 @@ from typing import Final
 from domain.errors import InputUnreadable
 
 MAX_UNPACKED: Final = 64 * 1024**3
+SMALL: Final = 1024**3
 MAX_RATIO: Final = 200
+"""How much an entry may grow on unpacking once it is no longer small (one long repeated text grows a thousandfold)."""
 _DOCUMENTS: Final = "documents.jsonl"
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -42,7 +44,7 @@ class LineFiles:
             number += 1
             newline = content.find(b"\n", start)
             stop = end if newline < 0 else newline
-            line = content[start:stop]
+            line = content[start:stop].removesuffix(b"\r")
             if line and not line.isspace():
                 yield number, start, line
             start = stop + 1
@@ -73,15 +75,16 @@ class LineFiles:
 
 @contextmanager
 def open_export(path: Path) -> Iterator[LineFiles]:
-    """Open an export; raises InputUnreadable if it is neither a directory nor a zip with tables in it."""
+    """Open a directory or a zip; raises InputUnreadable if it is neither, or holds no table, or one twice."""
     with ExitStack() as stack:
         if path.is_file() and zipfile.is_zipfile(path):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dossier-")))
-            files, kind = _unpack(path, folder), "convex_zip"
+            kind, files = "zip", _unpack(path, folder)
         elif path.is_dir():
-            convex = {found.parent.name: found for found in sorted(path.glob(f"[!_]*/{_DOCUMENTS}"))}
-            flat = {found.stem: found for found in sorted(path.glob("*.jsonl"))}
-            files, kind = (convex, "convex_export") if convex else (flat, "json_lines")
+            documents = sorted(path.glob(f"[!_]*/{_DOCUMENTS}"))
+            kind = "convex_export" if documents else "json_lines"
+            files = _by_table([(found.parent.name, found) for found in documents])
+            files = _by_table([*files.items(), *((found.stem, found) for found in sorted(path.glob("*.jsonl")))])
         else:
             raise InputUnreadable(
                 f"{path} is neither a directory nor a .zip", field="source", hint="give --source PATH"
@@ -95,22 +98,42 @@ def open_export(path: Path) -> Iterator[LineFiles]:
         yield source
 
 
+def _by_table(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for table, file in found:
+        if table in files:
+            raise InputUnreadable(f"the export holds table {table} twice", field="source", hint="keep one of them")
+        files[table] = file
+    return files
+
+
 def _unpack(path: Path, folder: Path) -> dict[str, Path]:
     """Copy the tables of a zip into a private folder, with limits on what a small archive may grow to."""
-    files: dict[str, Path] = {}
+    files: list[tuple[str, Path]] = []
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                parts = entry.filename.split("/")
-                flat = len(parts) == 1 and entry.filename.endswith(".jsonl")
-                if not flat and (len(parts) != 2 or parts[1] != _DOCUMENTS or parts[0].startswith("_")):
-                    continue
-                if entry.file_size > MAX_UNPACKED or entry.file_size > MAX_RATIO * max(entry.compress_size, 1024):
-                    raise InputUnreadable(f"{entry.filename} would unpack to {entry.file_size} bytes", field="source")
+            for table, entry in _tables_in(archive.infolist()):
+                packed, unpacked = max(entry.compress_size, 1), entry.file_size
+                if unpacked > MAX_UNPACKED or (unpacked > SMALL and unpacked > MAX_RATIO * packed):
+                    raise InputUnreadable(f"{entry.filename} would unpack to {unpacked} bytes", field="source")
                 target = folder / f"{len(files)}.jsonl"
-                with archive.open(entry) as packed, target.open("wb") as unpacked:
-                    shutil.copyfileobj(packed, unpacked, 1024 * 1024)
-                files[parts[0].removesuffix(".jsonl")] = target
+                with archive.open(entry) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, 1024 * 1024)
+                files.append((table, target))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputUnreadable(f"{path.name} is not a readable zip", field="source") from error
-    return files
+    return _by_table(files)
+
+
+def _tables_in(entries: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """Yield table and entry of what looks like one, at the top of the archive or inside its one folder."""
+    paths = {entry.filename: Path(entry.filename) for entry in entries if not entry.is_dir()}
+    tops = {path.parts[0] for path in paths.values()}
+    inside = len(tops) == 1 and all(len(path.parts) > 1 for path in paths.values())
+    wrapped = inside and not any(len(path.parts) == 2 and path.name == _DOCUMENTS for path in paths.values())
+    for entry in entries:
+        parts = Path(entry.filename).parts[1 if wrapped else 0 :]
+        if len(parts) == 1 and parts[0].endswith(".jsonl"):
+            yield parts[0].removesuffix(".jsonl"), entry
+        elif len(parts) == 2 and parts[1] == _DOCUMENTS and not parts[0].startswith("_"):
+            yield parts[0], entry

@@ -53,6 +53,14 @@ class PostgresMigrationStore:
             found[stream] = Recorded(version, data["digest"], data.get("mapping_version", 0))
         return found
 
+    def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
+        """Return which of these streams hold events."""
+        query = sql.SQL(
+            "SELECT s.id FROM unnest(%s::uuid[]) AS s(id)"
+            " WHERE EXISTS (SELECT FROM {}.stored_events WHERE originator_id = s.id)"
+        ).format(sql.Identifier(self._events.schema))
+        return frozenset(row[0] for row in self._query(query, [list(streams)]))
+
     def open_run(self, stream: UUID) -> OpenRun:
         """Return the state of a system's run stream."""
         self.touch([stream])
@@ -90,17 +98,18 @@ class PostgresMigrationStore:
 
     # --- report ------------------------------------------------------------------------------------------------------
 
-    def counts(self, system: str) -> TableCounts:
-        """Count a system's imported rows in the current-state tables."""
+    def counts(self, system: str, roots: Sequence[str] | None) -> TableCounts:
+        """Count a system's imported rows in the current-state tables, of these roots or of all."""
         names = {f"{name}_table": self._table(name) for name in ("accounts", "profiles", "intents", "legacy_ids")}
-        return TableCounts(*self._query(_COUNTS.format(**names), {"system": system})[0])
+        values = {"system": system, "roots": None if roots is None else list(roots)}
+        return TableCounts(*self._query(_COUNTS.format(**names), values)[0])
 
-    def shared_emails(self, system: str) -> list[tuple[str, str]]:
+    def shared_emails(self, system: str, roots: Sequence[str] | None) -> list[tuple[str, str]]:
         """Return legacy key and email of every imported account whose email another account has too."""
         query = _SHARED_EMAILS.format(
             accounts_table=self._table("accounts"), legacy_ids_table=self._table("legacy_ids")
         )
-        return self._query(query, {"system": system})
+        return self._query(query, {"system": system, "roots": None if roots is None else list(roots)})
 
     def _table(self, name: str) -> sql.Identifier:
         return sql.Identifier(self._reads.prefix + name, name)
@@ -126,6 +135,7 @@ def run_lock(events: PostgresEventStore, name: str) -> Iterator[None]:
 _COUNTS = sql.SQL("""
     WITH imported AS (
         SELECT DISTINCT became FROM {legacy_ids_table} WHERE system = %(system)s AND became IS NOT NULL
+            AND (%(roots)s::text[] IS NULL OR bundle = ANY(%(roots)s::text[]))
     )
     SELECT
         (SELECT count(*) FROM {accounts_table} a JOIN imported ON became = a.account_id),
@@ -148,6 +158,7 @@ _SHARED_EMAILS = sql.SQL("""
     SELECT l.key, a.email
     FROM {accounts_table} a
     JOIN {legacy_ids_table} l ON l.became = a.account_id AND l.system = %(system)s
+        AND (%(roots)s::text[] IS NULL OR l.bundle = ANY(%(roots)s::text[]))
     WHERE a.email IN (SELECT email FROM {accounts_table} WHERE email IS NOT NULL GROUP BY email HAVING count(*) > 1)
     ORDER BY a.email, l.key
 """)

@@ -6,6 +6,7 @@ The rules are those of `docs/legacy/contexts.md`; C-numbers refer to it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -95,27 +96,32 @@ class ContextsSystem:
             return Problem("unknown_context", "contextType is none of the five contexts")
         return None
 
+    def subject_of(self, root_key: str) -> UUID:
+        """Return the account a user becomes."""
+        return imported_id("account", self.name, self.root, root_key)
+
     def derive(self, bundle: Bundle) -> Facts:
         """Return what a user with their contexts, blobs and messages implies."""
         if bundle.root.table != self.root:
             return _without_home(bundle)
-        account_id = imported_id("account", self.name, self.root, bundle.root.key)
+        account_id = self.subject_of(bundle.root.key)
         facts = Facts(bundle, account_id)
         for record in facts.records.values():
-            if record.record.table != "ChatMessage":
+            if record.record.table == "ChatMessage":
+                record.created = _sent_at(record.record.document)
+            else:
                 facts.row_times(record, "createdAt", "updatedAt")
         user = facts.of("User")[0]
         _account(facts, user, account_id)
         contexts = _contexts_in_order(facts)
         blobs = {context.record.key: _blobs(facts, context) for context in contexts}
-        _profile(facts, user, account_id, [blob for context in contexts for blob in blobs[context.record.key]])
+        _profile(facts, user, account_id, [blobs[context.record.key] for context in contexts])
         for context_type in Context:
             rows = [context for context in contexts if context_of(context.record.document) is context_type]
             if rows:
                 _intent(facts, account_id, context_type, rows, blobs)
         for message in facts.of("ChatMessage"):
             _message(facts, message)
-        facts.record_rows()
         return facts
 
 
@@ -152,11 +158,6 @@ def _account(facts: Facts, user: RecordFacts, account_id: UUID) -> None:
         ImportedEvent(ProfileAdded(profile_id=profile_id, kind=KIND), registered),
         ImportedEvent(ActiveProfileSwitched(profile_id=profile_id, previous=None), registered),
     ]
-    facts.row(
-        "accounts",
-        account_id,
-        {"email": values.get("email"), "name": values.get("name"), "registered_at": registered},
-    )
 
 
 # --- context profiles and their blobs (C13–C15, C20, C21) -------------------------------------------------------------
@@ -181,7 +182,7 @@ class _Blob:
 
 
 def _blobs(facts: Facts, context: RecordFacts) -> list[_Blob]:
-    """Take the Profile rows of a context (the index allows one; a damaged export may hold more)."""
+    """Take the Profile rows of a context, oldest first (the index allows one; a damaged export may hold more)."""
     rows = [row for row in facts.of("Profile") if row.record.parent == context.record.key]
     kind = context_of(context.record.document)
     assert kind is not None
@@ -238,22 +239,26 @@ class _Merged:
             self.conflicts.append(conflict)
 
 
-def _profile(facts: Facts, user: RecordFacts, account_id: UUID, blobs: list[_Blob]) -> None:
+def _profile(facts: Facts, user: RecordFacts, account_id: UUID, contexts: list[list[_Blob]]) -> None:
     merged = _Merged(merged_profile_id(account_id, KIND))
+    blobs = [blob for context in contexts for blob in context]
+    latest_row_first = [blob for context in contexts for blob in reversed(context)]
     for name, target in FIRST_NON_EMPTY.items():
-        _first_non_empty(facts, merged, blobs, name, target)
+        _first_non_empty(facts, merged, latest_row_first, name, target)
     for name, target in UNIONS.items():
         _union(facts, merged, blobs, name, target)
     for name, target in MERGED.items():
         _merge(facts, merged, blobs, name, target)
     for blob in blobs:
         blob.row.became = merged.profile_id
-    created = min((blob.row.earliest for blob in blobs if blob.row.earliest), default=facts.occurred(user))
+    oldest = min((blob.row for blob in blobs if blob.row.earliest), key=facts.occurred, default=user)
+    created = facts.occurred(oldest)
+    if oldest.created and oldest is not user:
+        oldest.expect("/createdAt", Place("profiles", merged.profile_id, "created_at"), created)
     event = ProfileCreated(account_id=account_id, kind=KIND, fields=merged.fields)
     events = facts.stream(merged.profile_id).events
     events.append(ImportedEvent(event, created, merged.provenance))
     events += [ImportedEvent(conflict, created) for conflict in merged.conflicts]
-    facts.row("profiles", merged.profile_id, {"account_id": account_id, "kind": KIND, "fields": merged.fields})
 
 
 def _first_non_empty(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target: str) -> None:
@@ -294,7 +299,7 @@ def _merge(facts: Facts, merged: _Merged, blobs: list[_Blob], name: str, target:
         winner = values[-1]
         merged.fields.setdefault(target, {})[key] = winner.value
         forms = choose_last(facts, values, f"{name}/{key}", place.below(key), rule="last_writer_wins")
-        merged.disputed(f"{target}/{key}", forms, winner.value, "last_writer_wins")
+        merged.disputed(f"{target}/{key}", forms, convert.normal_json(winner.value), "last_writer_wins")
         for value in values:
             if same_json(value.value, winner.value):
                 merged.came_from(f"{target}/{key}", value.facts, value.pointer)
@@ -326,17 +331,8 @@ def _intent(
     provenance["context"] = (chosen.source("/contextType"),)
     provenance["context_profile_id"] = (chosen.source(f"/{chosen.record.id_field}"),)
     facts.stream(stream).events.append(ImportedEvent(declared, facts.occurred(chosen), provenance))
-    facts.row(
-        "intents",
-        stream,
-        {
-            "account_id": account_id,
-            "context": str(context),
-            "fields": fields,
-            "tone_preference": declared.tone_preference,
-            "context_profile_id": chosen.record.key,
-        },
-    )
+    if chosen.created:
+        chosen.expect("/createdAt", Place("intents", stream, "created_at"), chosen.created)
 
 
 def _context_keys(facts: Facts, row: RecordFacts, stream: UUID, *, chosen: bool) -> None:
@@ -421,26 +417,24 @@ def _intent_texts(
 
 def _message(facts: Facts, message: RecordFacts) -> None:
     record = message.record
-    try:
-        message.created = convert.instant(record.document.get("createdAt"))
-    except Unreadable:
-        message.created = None
     for name in sorted(record.dangling):
         facts.finding(message, name, "dangling_reference", record.document[name])
-    _unmapped_whole(message)
+    for name, value in record.document.items():
+        message.mark(pointer_to(name), value, UNMAPPED)
+
+
+def _sent_at(document: Mapping[str, Any]) -> datetime | None:
+    try:
+        return convert.instant(document.get("createdAt"))
+    except Unreadable:
+        return None
 
 
 def _without_home(bundle: Bundle) -> Facts:
     facts = Facts(bundle, None)
     for record in facts.records.values():
-        _unmapped_whole(record)
-    facts.record_rows()
+        facts.no_target(record, {pointer_to(name): value for name, value in record.record.document.items()})
     return facts
-
-
-def _unmapped_whole(record: RecordFacts) -> None:
-    for name, value in record.record.document.items():
-        record.mark(pointer_to(name), value, UNMAPPED)
 
 
 SYSTEM: Final = ContextsSystem()
