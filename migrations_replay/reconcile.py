@@ -84,13 +84,6 @@ class Reconcile:
     tables: TablesToProve
     models: Sequence[ReadModel]
 
-    def __post_init__(self) -> None:
-        self.by_name = {model.name: model for model in self.models}
-        self._by_topic: dict[str, list[ReadModel]] = {}
-        for model in self.models:
-            for topic in model.topics:
-                self._by_topic.setdefault(topic, []).append(model)
-
     def run(self, selection: Selection, progress: Callable[[int], None]) -> Proof:
         """Compare a source, or a selection of it; `progress` is told how many bundles are done."""
         proof = Proof()
@@ -103,8 +96,12 @@ class Reconcile:
             progress(done)
         return proof
 
+    def model(self, name: str) -> ReadModel:
+        """Return a read model by its name."""
+        return next(model for model in self.models if model.name == name)
+
     def _compare(self, batch: Sequence[Facts], proof: Proof) -> None:
-        expected = [self._expected_rows(facts) for facts in batch]
+        expected = [expected_rows(facts, self.system.mapping_version, self.models) for facts in batch]
         wanted: dict[str, list[UUID]] = {}
         for rows in expected:
             for model, key in rows:
@@ -126,23 +123,6 @@ class Reconcile:
             proof.differences += bundle.differences + bundle.beside
         self._extra_rows(batch, {key for rows in expected for key in rows}, proof)
 
-    def _expected_rows(self, facts: Facts) -> dict[RowName, Row]:
-        """Return the rows that must come of a bundle: its events, folded as any others."""
-        streams: dict[UUID, list[Recorded]] = {}
-        for stream, version, imported in bundle_events(facts, self.system.mapping_version):
-            metadata = EventMetadata(
-                imported.occurred_at, NO_TIME, imported.actor, IMPORTER, facts.subject, origin=IMPORTER
-            )
-            recorded = Recorded(stream, version, 0, imported.event.topic, imported.event, metadata)
-            streams.setdefault(stream, []).append(recorded)
-        rows = {}
-        for stream, events in streams.items():
-            for model in self._by_topic[events[0].topic]:
-                row = fold_events(model, {}, events).get((stream,))
-                if row is not None:
-                    rows[model.name, stream] = row
-        return rows
-
     def _extra_rows(self, batch: Sequence[Facts], expected: set[RowName], proof: Proof) -> None:
         accounts = {facts.subject: facts for facts in batch if facts.subject}
         for model in OWNED:
@@ -154,6 +134,23 @@ class Reconcile:
                     proof.differences.append(
                         _difference(root.table, root.key, "", "extra", where, "a row nothing explains")
                     )
+
+
+def expected_rows(facts: Facts, mapping_version: int, models: Sequence[ReadModel]) -> dict[RowName, Row]:
+    """Return the rows that must come of a bundle: the events it implies, folded as any others."""
+    streams: dict[UUID, list[Recorded]] = {}
+    for stream, version, imported in bundle_events(facts, mapping_version):
+        metadata = EventMetadata(
+            imported.occurred_at, NO_TIME, imported.actor, IMPORTER, facts.subject, origin=IMPORTER
+        )
+        recorded = Recorded(stream, version, 0, imported.event.topic, imported.event, metadata)
+        streams.setdefault(stream, []).append(recorded)
+    rows = {}
+    for stream, events in streams.items():
+        for model in models:
+            if events[0].topic in model.topics and (row := fold_events(model, {}, events).get((stream,))) is not None:
+                rows[model.name, stream] = row
+    return rows
 
 
 class _BundleProof:
@@ -197,7 +194,8 @@ class _BundleProof:
         outcome = self._judge(place, expected.value, row)
         if outcome is None:
             return
-        self._blamed.add((place.model, place.key, place.column))
+        if outcome != "changed_live":  # which accounts for its own place, not for the rest of the column
+            self._blamed.add((place.model, place.key, place.column))
         self.outcome[id(record), expected.pointer] = outcome
         found = record.record
         value = None if row is None else _at(row, place)
@@ -238,7 +236,7 @@ class _BundleProof:
     def _fold(self, name: RowName) -> tuple[Row | None, Row | None]:
         """Return the row by the whole log of the record, and by its imported events alone."""
         if name not in self._folded:
-            model, key = self._reconcile.by_name[name[0]], name[1]
+            model, key = self._reconcile.model(name[0]), name[1]
             events = self._reconcile.tables.load([key])[key]
             imported = [event for event in events if event.metadata.origin != LIVE]
             self._folded[name] = (
