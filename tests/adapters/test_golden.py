@@ -1,6 +1,6 @@
 """Every stored shape of every event, byte for byte. What once stood in a log must be readable for ever.
 
-A golden file is `tests/golden/<topic>.v<schema version>.json` and holds the body as it was stored. Old versions stay when
+A golden file, `tests/golden/<topic>.v<schema version>.json`, holds the body as it was stored. Old versions stay when
 a type moves on, so that its upcasters are tested against what was really written.
 """
 

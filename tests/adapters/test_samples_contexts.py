@@ -33,9 +33,7 @@ def test_classes_add_up(tmp_path: Path, users: int) -> None:
     listed = [name for table in TABLES for line in truth["classes"][table].values() for name in line.values()]
     repeated = sum(sum(lines.values()) for lines in truth["repeated_leaves"].values())
     assert truth["leaves"] == sums.leaves
-    assert (
-        truth["leaves"]["total"] == sum(truth["leaves"][name] for name in CLASSES) == len(listed) + repeated
-    )
+    assert truth["leaves"]["total"] == sum(truth["leaves"][name] for name in CLASSES) == len(listed) + repeated
     assert {name: listed.count(name) for name in CLASSES if name != "quarantined"} == {
         name: count for name, count in truth["leaves"].items() if name not in {"total", "quarantined"}
     }

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from uuid import UUID
 
+from adapters.postgres.mapper import decode, encode
+from domain.event import EventMetadata, NewEvent, Recorded
 from migrations_replay.bundle import Bundle, BundleIndex
-from migrations_replay.facts import Facts
+from migrations_replay.facts import NO_TIME, Facts
+from migrations_replay.replay import bundle_events
 from migrations_replay.systems.contexts import SYSTEM
+from projections.all import READ_MODELS
+from projections.read_model import Row, fold_events
 
 Line = bytes | str | dict[str, Any]
 WHEN: Final = "2023-05-01T10:00:00.000Z"
@@ -69,6 +75,29 @@ def bundles(source: MemorySource) -> list[Bundle]:
     return list(index(source))
 
 
+def recorded(facts: Facts) -> dict[UUID, list[Recorded]]:
+    """Return the events of a bundle by stream as a store would give them back: through their bytes."""
+    streams: dict[UUID, list[Recorded]] = {}
+    for stream, version, new in bundle_events(facts, SYSTEM.mapping_version):
+        metadata = EventMetadata(
+            new.occurred_at, NO_TIME, new.actor, "import", facts.subject, origin="import:x", provenance=new.provenance
+        )
+        body = encode(NewEvent(stream, version, new.event, metadata))
+        streams.setdefault(stream, []).append(decode(stream, version, version, new.event.topic, body))
+    return streams
+
+
+def rows_of(facts: Facts) -> dict[tuple[str, UUID], Row]:
+    """Return the rows that the events of a bundle make, by read model and key."""
+    return {
+        (model.name, stream): row
+        for stream, events in recorded(facts).items()
+        for model in READ_MODELS
+        for row in fold_events(model, {}, events).values()
+        if row is not None
+    }
+
+
 class Implied:
     """What the one bundle of a source implies, with short ways to ask for it."""
 
@@ -95,7 +124,7 @@ class Implied:
     def row(self, model: str, **equals: Any) -> dict[str, Any]:
         (row,) = [
             row
-            for (name, _), row in self.facts.rows.items()
+            for (name, _), row in rows_of(self.facts).items()
             if name == model and all(row[column] == value for column, value in equals.items())
         ]
         return row

@@ -108,6 +108,8 @@ class Places:
         profiles = self._look_up(app, "SELECT account_id, kind, profile_id FROM profiles.profiles")
         intents = self._look_up(app, "SELECT account_id, context, intent_id FROM intents.intents")
         chosen = self._look_up(app, "SELECT intent_id, 'row', context_profile_id FROM intents.intents")
+        times = self._look_up(app, "SELECT table_name, key, ARRAY[created, updated] FROM legacy_ids.legacy_ids")
+        blobs: dict[UUID, list[tuple[Any, _Record]]] = defaultdict(list)
         records = _records(source)
         owner_of, account_of, kind_of = {}, {}, {}
         for user in records["User"]:
@@ -123,7 +125,17 @@ class Places:
             parent = str(blob.document["contextProfileId"])
             self._user = owner_of[parent]
             account = account_of[self._user]
-            self._add_blob(blob, profiles[account, "personal"], intents[account, kind_of[parent]])
+            profile = profiles[account, "personal"]
+            self._add_blob(blob, profile, intents[account, kind_of[parent]])
+            created, updated = times["Profile", blob.key]
+            if created or updated:
+                blobs[profile].append((created or updated, blob))
+        for profile, dated in blobs.items():
+            # a profile is as old as its oldest blob, if that says so itself
+            first, oldest = min(dated, key=lambda pair: pair[0])
+            if sum(when == first for when, _ in dated) == 1 and first == times["Profile", oldest.key][0]:
+                self._user = owner_of[str(oldest.document["contextProfileId"])]
+                self._add_kept(oldest, "/createdAt", "profiles", profile, "created_at")
 
     @staticmethod
     def _look_up(app: Application, query: Any) -> dict[tuple[Any, Any], Any]:
@@ -161,6 +173,7 @@ class Places:
         self._add_kept(row, "/tonePreference", "intents", intent, "tone_preference")
         if chosen:
             self._add_kept(row, "/id", "intents", intent, "context_profile_id")
+            self._add_kept(row, "/createdAt", "intents", intent, "created_at")
 
     def _add_blob(self, blob: _Record, profile: UUID, intent: UUID) -> None:
         self._add_row(blob, "/contextProfileId")
