@@ -16,7 +16,7 @@ from uuid import UUID
 
 from domain.event import IMPORTER, LIVE, EventMetadata, Recorded
 from domain.values import same_json
-from migrations_replay.bundle import Selection
+from migrations_replay.bundle import BundleIndex, Selection
 from migrations_replay.facts import NO_TIME, Expected, Facts, LegacySystem, Place, RecordFacts
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
 from migrations_replay.replay import bundle_events
@@ -48,6 +48,14 @@ class TablesToProve(Protocol):
 
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
         """Return the events of each stream."""
+        ...
+
+    def recorded_keys(self, system: str) -> Iterable[tuple[str, str, UUID]]:
+        """Yield table, key and snapshot of every legacy record of a system that the tables know."""
+        ...
+
+    def unclaimed_accounts(self) -> list[UUID]:
+        """Return the imported accounts that no legacy record became."""
         ...
 
 
@@ -94,7 +102,23 @@ class Reconcile:
             self._compare(batch, proof)
             done += len(batch)
             progress(done)
+        if selection.roots is None:
+            self._beyond_the_source(selection.index, proof)
         return proof
+
+    def _beyond_the_source(self, index: BundleIndex, proof: Proof) -> None:
+        """Report what the tables hold of records that the source does not have."""
+        beyond = [
+            _difference(table, key, "", "extra", Place("legacy_ids", snapshot, "*"), "the source has no such record")
+            for table, key, snapshot in self.tables.recorded_keys(self.system.name)
+            if not index.exists(table, key)
+        ]
+        beyond += [
+            _difference("", "", "", "extra", Place("accounts", account, "*"), "no legacy record became this account")
+            for account in self.tables.unclaimed_accounts()
+        ]
+        proof.counts["extra"] += len(beyond)
+        proof.differences += beyond
 
     def model(self, name: str) -> ReadModel:
         """Return a read model by its name."""

@@ -69,6 +69,10 @@ def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> Conn
     return pool
 
 
+_END_BACKEND: Final = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE pid = %s AND usename = current_user AND application_name = 'dossier' AND pid <> pg_backend_pid()
+"""
 _FINGERPRINT: Final = f"dossier store {hashlib.sha256(schema_sql('store').encode()).hexdigest()[:16]}"
 
 
@@ -158,19 +162,24 @@ class PostgresEventStore:
 
     def append(self, request: Append) -> Receipt:
         """Append one command's events with its receipt, in one server call (see `domain.service.EventStore`)."""
+        pid = 0
         try:
             with self.pool.connection() as connection:
+                pid = connection.info.backend_pid
                 row = connection.execute(self._append, _append_values(request), prepare=True).fetchone()
         except psycopg.Error as error:
             if is_lost(error):
-                return self._after_loss(request, error)
+                return self._after_loss(request, pid, error)
             raise translate(error) from error
         assert row is not None
         return _outcome(request, row)
 
-    def _after_loss(self, request: Append, cause: psycopg.Error) -> Receipt:
+    def _after_loss(self, request: Append, pid: int, cause: psycopg.Error) -> Receipt:
         """The connection broke and may have broken after the commit: only the receipts can tell."""
         try:
+            # The lost backend may not have read the request yet: end it, so that nothing is written after we looked.
+            with self.pool.connection() as connection:
+                connection.execute(_END_BACKEND, [pid])
             with self._gated() as connection:  # waits until the lost transaction has ended either way
                 row = connection.execute(self._receipt, [request.command_id]).fetchone()
         except psycopg.Error:

@@ -24,6 +24,7 @@ from migrations_replay.report import TableCounts
 from projections.all import READ_MODELS
 from projections.read_model import Row
 
+_PAGE = 5_000
 _MODELS = {model.name: model for model in READ_MODELS}
 
 
@@ -95,6 +96,28 @@ class PostgresMigrationStore:
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
         """Return the events of each stream."""
         return self._events.load(streams)
+
+    def recorded_keys(self, system: str) -> Iterator[tuple[str, str, UUID]]:
+        """Yield table, key and snapshot of every legacy record of a system that the tables know."""
+        query = sql.SQL("SELECT table_name, key, snapshot_id FROM {} WHERE system = %s").format(
+            self._table("legacy_ids")
+        )
+        with (
+            translated(),
+            self._events.pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor(name="recorded_keys") as cursor,
+        ):
+            cursor.itersize = _PAGE
+            yield from cursor.execute(query, [system])
+
+    def unclaimed_accounts(self) -> list[UUID]:
+        """Return the imported accounts that no legacy record became."""
+        query = sql.SQL(
+            "SELECT account_id FROM {} a WHERE origin <> 'live'"
+            " AND NOT EXISTS (SELECT FROM {} l WHERE l.became = a.account_id)"
+        ).format(self._table("accounts"), self._table("legacy_ids"))
+        return [row[0] for row in self._query(query, [])]
 
     # --- report ------------------------------------------------------------------------------------------------------
 

@@ -221,7 +221,7 @@ INSERT: LiteralString = (
     " VALUES (gen_random_uuid(), 1, 'account.role_granted', '\\x7b7d')"
 )
 
-FORGED: LiteralString = "SELECT set_config('dossier.gate', 'store.stored_events'::regclass::oid::text || ':1', true)"
+FORGED: LiteralString = "SELECT set_config('dossier.gate', 'store:1', true)"
 
 
 @pytest.mark.parametrize(
@@ -235,6 +235,7 @@ FORGED: LiteralString = "SELECT set_config('dossier.gate', 'store.stored_events'
         "TRUNCATE store.stored_events",
         "TRUNCATE store.stored_events, store.receipts CASCADE",
         "UPDATE store.receipts SET events = 0",
+        "INSERT INTO store.receipts VALUES (gen_random_uuid(), '\\x00', gen_random_uuid(), 1, 1, 1)",
         "DELETE FROM store.receipts",
         "TRUNCATE store.receipts",
     ],

@@ -868,6 +868,13 @@ class _MemoryTables:
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
         return {stream: self._events.get(stream, []) for stream in streams}
 
+    def recorded_keys(self, system: str) -> list[tuple[str, str, UUID]]:
+        return [(row["table_name"], row["key"], key) for key, row in self._rows["legacy_ids"].items()]
+
+    def unclaimed_accounts(self) -> list[UUID]:
+        became = {row["became"] for row in self._rows["legacy_ids"].values()}
+        return [key for key in self._rows["accounts"] if key not in became]
+
 
 @settings(max_examples=100)
 @given(_exports())

@@ -597,9 +597,12 @@ def test_columns_that_follow_from_others_are_proven_too(sixty: Tables, change: s
 
 
 def test_a_row_nothing_explains_is_extra(sixty: Tables) -> None:
-    for model, key in (("profiles", "profile_id"), ("intents", "intent_id")):
+    keys = {"profiles": "profile_id", "intents": "intent_id", "accounts": "account_id", "legacy_ids": "snapshot_id"}
+    for model, key in keys.items():
         sixty.execute(f"CREATE TABLE public.aside AS SELECT * FROM {model}.{model} LIMIT 1")
         sixty.execute(f"UPDATE public.aside SET {key} = gen_random_uuid()")
+        if model == "legacy_ids":
+            sixty.execute("UPDATE public.aside SET key = 'nowhere in the source'")
         if model == "intents":
             taken = sixty.execute(
                 "SELECT context FROM intents.intents WHERE account_id = (SELECT account_id FROM public.aside)"

@@ -16,14 +16,14 @@ CREATE TABLE IF NOT EXISTS receipts (
 CREATE OR REPLACE FUNCTION gate() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock((1146045266::bigint << 32) | 'stored_events'::regclass::oid::bigint);
-    PERFORM set_config('dossier.gate', 'stored_events'::regclass::oid::text || ':' || pg_current_xact_id()::text, true);
+    PERFORM set_config('dossier.gate', current_schema() || ':' || pg_current_xact_id()::text, true);
 END $$;
 
--- Events come in through the gate or not at all …
+-- Events and receipts come in through the gate or not at all …
 CREATE OR REPLACE FUNCTION check_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF current_setting('dossier.gate', true) IS DISTINCT FROM TG_RELID::text || ':' || pg_current_xact_id()::text THEN
-        RAISE EXCEPTION 'events are appended through the gate only' USING ERRCODE = 'insufficient_privilege';
+    IF current_setting('dossier.gate', true) IS DISTINCT FROM TG_TABLE_SCHEMA || ':' || pg_current_xact_id()::text THEN
+        RAISE EXCEPTION 'events and receipts are appended through the gate only' USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN NULL;
 END $$;
@@ -36,6 +36,8 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE TRIGGER appended_through_the_gate BEFORE INSERT ON stored_events
+    FOR EACH STATEMENT EXECUTE FUNCTION check_gate();
+CREATE OR REPLACE TRIGGER appended_through_the_gate BEFORE INSERT ON receipts
     FOR EACH STATEMENT EXECUTE FUNCTION check_gate();
 CREATE OR REPLACE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON stored_events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -56,7 +58,7 @@ DECLARE
     head bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock((1146045266::bigint << 32) | log::bigint);
-    PERFORM set_config('dossier.gate', log::text || ':' || pg_current_xact_id()::text, true);
+    PERFORM set_config('dossier.gate', current_schema() || ':' || pg_current_xact_id()::text, true);
     SELECT r.digest, r.stream, r.version, r.position, r.events
         INTO digest, stream, version, "position", events
         FROM receipts r WHERE r.command_id = for_command;
