@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import groupby, islice
-from operator import attrgetter
+from itertools import islice
 from typing import Final, NamedTuple, Protocol
+from uuid import UUID
 
 from domain.event import Recorded
 from projections.follow import LIMIT, EventLog, Progress, ReadStore, catch_up, follow_batch
 from projections.read_model import Key, ReadModel, Row, fold_events
 
-COPIED_ROWS: Final = 2_000
-FOLDED_EVENTS: Final = 1_000
+FOLDED_EVENTS: Final = 5_000
 REPORTED_EVENTS: Final = 10_000
 
 CopyRows = Callable[[ReadModel, Sequence[Row]], None]
@@ -88,35 +87,29 @@ def rebuild(
 
 
 def fold_streams(models: Sequence[ReadModel], events: Iterable[Recorded]) -> Iterator[tuple[ReadModel, list[Row]]]:
-    """Fold events that come stream by stream; yield the rows of one read model at a time, many at once."""
-    by_topic = {
-        topic: [model for model in models if topic in model.topics] for model in models for topic in model.topics
-    }
-    waiting: dict[str, list[Row]] = {model.name: [] for model in models}
-    for _, stream in groupby(events, attrgetter("stream")):
-        for model, rows in _fold_stream(by_topic, stream):
-            waiting[model.name] += rows
-            if len(waiting[model.name]) >= COPIED_ROWS:
-                yield model, waiting[model.name]
-                waiting[model.name] = []
+    """Fold events that come stream by stream; yield the rows of one read model at a time, many at once.
+
+    The stream a batch ends in may go on in the next one: its rows are held back until it ends.
+    """
+    held: dict[str, dict[Key, Row]] = {model.name: {} for model in models}
+    unfinished: UUID | None = None
+    arriving = iter(events)
+    while batch := list(islice(arriving, FOLDED_EVENTS)):
+        goes_on = batch[-1].stream == unfinished
+        unfinished = batch[-1].stream
+        tail = [event for event in batch if event.stream == unfinished]
+        for model in models:
+            before = held[model.name]
+            rows = {**before, **fold_events(model, before, batch)}
+            open_keys = {key for event in tail if event.topic in model.topics for key in model.touches(event)}
+            if goes_on:
+                open_keys.update(before)
+            held[model.name] = {key: row for key in open_keys if (row := rows.pop(key, None)) is not None}
+            if finished := [row for row in rows.values() if row is not None]:
+                yield model, finished
     for model in models:
-        if waiting[model.name]:
-            yield model, waiting[model.name]
-
-
-def _fold_stream(
-    by_topic: Mapping[str, Sequence[ReadModel]], stream: Iterator[Recorded]
-) -> list[tuple[ReadModel, Iterable[Row]]]:
-    """Fold one stream, however long it is, a part at a time."""
-    models: dict[str, ReadModel] = {}
-    rows: dict[str, dict[Key, Row]] = {}
-    while part := list(islice(stream, FOLDED_EVENTS)):
-        models |= {model.name: model for topic in {event.topic for event in part} for model in by_topic.get(topic, ())}
-        for name, model in models.items():
-            before = rows.get(name, {})
-            after = before | fold_events(model, before, part)
-            rows[name] = {key: row for key, row in after.items() if row is not None}
-    return [(model, rows[name].values()) for name, model in models.items()]
+        if held[model.name]:
+            yield model, list(held[model.name].values())
 
 
 def _reached(store: ReadStore, models: Sequence[ReadModel]) -> int:

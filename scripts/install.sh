@@ -5,6 +5,7 @@ venv=$1
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   { echo "Dossier needs Python 3.11 or newer; '$python' is $("$python" --version 2>&1). Set PYTHON=/path/to/python3.11." >&2; exit 3; }
+echo "Installing into $venv from requirements.lock (once; half a minute without uv)"
 if command -v uv >/dev/null 2>&1; then
   uv venv --quiet --allow-existing --python "$python" "$venv"
   export VIRTUAL_ENV="$PWD/$venv"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -63,7 +63,8 @@ def decode(stream: UUID, version: int, position: int, topic: str, body: bytes) -
     if event_type is None:
         raise StoredEventUnreadable(f"position {position}: no event is registered for topic {topic!r}")
     try:
-        parsed = _parse(event_type, body)
+        reader = _readers.get(event_type) or _reader(event_type)
+        parsed = reader.validate(body) if body.endswith(reader.ending) else _upcast(reader, body)
     except (ValidationError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoredEventUnreadable(
             f"position {position}: the stored body does not fit {topic} ({type(error).__name__})",
@@ -72,30 +73,32 @@ def decode(stream: UUID, version: int, position: int, topic: str, body: bytes) -
     return Recorded(stream, version, position, topic, parsed["data"], parsed["meta"], parsed["v"])
 
 
-class _Body(TypedDict):
-    data: Any
-    meta: EventMetadata
-    v: int
+class _Reader(NamedTuple):
+    """Reads bodies of one topic: `validate` those of the present schema version, which are known by their `ending`."""
+
+    event_type: type[DomainEvent]
+    ending: bytes
+    validate: Callable[[bytes], dict[str, Any]]
 
 
-_adapters: Final[dict[type[DomainEvent], TypeAdapter[_Body]]] = {}
+_readers: Final[dict[type[DomainEvent], _Reader]] = {}
 
 
-def _adapter(event_type: type[DomainEvent]) -> TypeAdapter[_Body]:
-    if event_type not in _adapters:
-        fields_of_body: dict[str, Any] = {"data": event_type, "meta": EventMetadata, "v": int}
-        body: Any = TypedDict("body", fields_of_body)  # type: ignore[misc]
-        _adapters[event_type] = TypeAdapter(body)  # type: ignore[arg-type]
-    return _adapters[event_type]
+def _reader(event_type: type[DomainEvent]) -> _Reader:
+    fields_of_body: dict[str, Any] = {"data": event_type, "meta": EventMetadata, "v": int}
+    body: Any = TypedDict("body", fields_of_body)  # type: ignore[misc]
+    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(body)  # type: ignore[arg-type]
+    ending = b',"v":%d}' % event_type.schema_version
+    _readers[event_type] = _Reader(event_type, ending, adapter.validator.validate_json)
+    return _readers[event_type]
 
 
-def _parse(event_type: type[DomainEvent], body: bytes) -> _Body:
-    if body.endswith(b',"v":%d}' % event_type.schema_version):
-        return _adapter(event_type).validate_json(body)
+def _upcast(reader: _Reader, body: bytes) -> dict[str, Any]:
+    """Read a body of an earlier schema version: its data is brought up to date, a version at a time."""
     old = orjson.loads(body)
     stored_version = old["v"]
-    if stored_version > event_type.schema_version:
+    if stored_version > reader.event_type.schema_version:
         raise ValueError("written by a later release")
-    for version in range(stored_version, event_type.schema_version):
-        old["data"] = UPCASTERS[event_type.topic, version](old["data"])
-    return {**_adapter(event_type).validate_json(orjson.dumps(old)), "v": stored_version}
+    for version in range(stored_version, reader.event_type.schema_version):
+        old["data"] = UPCASTERS[reader.event_type.topic, version](old["data"])
+    return {**reader.validate(orjson.dumps(old)), "v": stored_version}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.samples.contexts import _GROUPS, TABLES, write_sample
+from adapters.samples.contexts import GROUPS, TABLES, write_sample
 from adapters.samples.truth import CLASSES, leaves
 
 
@@ -42,7 +42,7 @@ def test_classes_add_up(tmp_path: Path, users: int) -> None:
 @pytest.mark.parametrize("users", [20, 60])
 def test_every_oddity_is_present(tmp_path: Path, users: int) -> None:
     oddities = write_sample(tmp_path, users, users).oddities
-    named = {f"{group}.{name}" for group, content in _GROUPS.items() for name in content.oddities}
+    named = {f"{group}.{name}" for group, content in GROUPS.items() for name in content.oddities}
     assert named <= set(oddities)
     assert {"no_contexts", "no_profile_row", "line.empty", "context.dangling_user"} <= set(oddities)
     assert all(oddities.values())
