@@ -13,6 +13,7 @@ from typing import Any, Final
 from psycopg import Connection, errors, sql
 
 from adapters.errors import translated
+from adapters.garbage import rare_collections
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore
 from domain.errors import DossierError, RunConflict, StoreBusy
 from projections.read_model import ReadModel, Row
@@ -90,7 +91,7 @@ class PostgresShadow:
     @contextmanager
     def fill(self, position: int) -> Iterator[CopyRows]:
         """Make the tables and give a function that copies rows in; indexes and position come at the end."""
-        with self.store.locked() as connection:
+        with rare_collections(), self.store.locked() as connection:
             self.store.make_tables(connection, self._models)
 
             def copy_rows(model: ReadModel, rows: Sequence[Row]) -> None:
