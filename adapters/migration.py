@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import InputUnreadable, NotFound
 from domain.streams import imported_id
 from migrations_replay.bundle import Bundle, BundleIndex, Selection
-from migrations_replay.facts import LegacySystem
-from migrations_replay.reconcile import Proof, Reconcile
+from migrations_replay.facts import Facts, LegacySystem
+from migrations_replay.reconcile import BREACHES, Proof, Reconcile
 from migrations_replay.replay import BATCH_EVENTS, Outcome, Replay
 from migrations_replay.report import as_plain, markdown, rules, shared_email_findings
 from migrations_replay.systems import SYSTEMS
@@ -84,10 +84,8 @@ def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, An
         outcome = Outcome(uuid4())
         for record in selection.set_aside():
             outcome.take_aside(record)
-        for bundle in selection:
-            outcome.take(migration.system.derive(bundle))
         _project(app, watch)
-        proof = _reconcile(migration, store, selection, watch)
+        proof = _reconcile(migration, store, selection, watch, outcome.take)
         report = _report(migration, "verify", source, selection, outcome, proof, store)
         return report | {"timing": {"reconcile_s": _since(began)}}
 
@@ -117,7 +115,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 def _run(
     app: Application, migration: Migration, watch: Watch, mode: Mode, live: Application | None = None
 ) -> dict[str, Any]:
-    store = PostgresMigrationStore(app.events, app.reads, live.events if live else None)
+    store = PostgresMigrationStore(app.events, app.reads, live.events if live else None, live.reads if live else None)
     began = time.monotonic()
     with _opened(migration, watch) as (source, selection):
         read = time.monotonic()
@@ -161,12 +159,12 @@ def _selected(migration: Migration, index: BundleIndex) -> Selection:
     """Return all bundles, or those of `--only`: a root's key, `legacy:SYSTEM/TABLE/KEY`, or an account id."""
     if not migration.only:
         return index.select()
-    found: dict[str, Bundle] = {}
+    found: dict[tuple[str, str], Bundle] = {}
     for name in migration.only:
         bundle = _by_name(migration.system, index, name)
         if bundle is None:
             raise NotFound(f"the export has no record {name!r} that could be taken in", field="only")
-        found[bundle.root.key] = bundle
+        found[bundle.root.table, bundle.root.key] = bundle
     return index.select(found.values())
 
 
@@ -187,9 +185,15 @@ def _project(app: Application, watch: Watch) -> None:
     catch_up(app.events, app.reads, READ_MODELS, progress=lambda done, total: watch("project", done, total))
 
 
-def _reconcile(migration: Migration, store: PostgresMigrationStore, selection: Selection, watch: Watch) -> Proof:
+def _reconcile(
+    migration: Migration,
+    store: PostgresMigrationStore,
+    selection: Selection,
+    watch: Watch,
+    derived: Callable[[Facts], None] | None = None,
+) -> Proof:
     reconcile = Reconcile(migration.system, store, READ_MODELS)
-    return reconcile.run(selection, lambda done: watch("reconcile", done, len(selection)))
+    return reconcile.run(selection, lambda done: watch("reconcile", done, len(selection)), derived)
 
 
 def _report(
@@ -202,8 +206,9 @@ def _report(
     store: PostgresMigrationStore,
 ) -> dict[str, Any]:
     system = migration.system
-    roots = None if selection.roots is None else [root.key for root in selection.roots]
+    roots = None if selection.roots is None else [root.key for root in selection.roots if root.table == system.root]
     shared = store.shared_emails(system.name, roots)
+    missing = [table for table in system.tables if table not in selection.index.tables]
     report = {
         "system": system.name,
         "run_id": str(outcome.run_id),
@@ -226,7 +231,7 @@ def _report(
         "pending": outcome.pending,
         "reconcile": proof.as_dict(),
         "differences": proof.differences,
-        "rules": rules(outcome, store.counts(system.name, roots), proof),
+        "rules": rules(outcome, store.counts(system.name, roots), proof, missing),
     }
     plain: dict[str, Any] = as_plain(report)
     return plain
@@ -234,7 +239,7 @@ def _report(
 
 def has_findings(report: dict[str, Any]) -> bool:
     """Tell whether people should look at a report: exit code 1. A verification looks at its proof alone."""
-    differs = any(report["reconcile"][name] for name in ("missing", "extra", "unexplained"))
+    differs = any(report["reconcile"][name] for name in BREACHES)
     if report["mode"] == "verify":
         return differs
     listed = any(report[name] for name in ("conflicts", "quarantine", "findings", "pending"))

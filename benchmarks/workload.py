@@ -61,7 +61,7 @@ class _Kept:
         pass
 
     def recorded(self, streams: Sequence[UUID]) -> dict[UUID, Recorded]:
-        return {stream: Recorded(1, "", 0) for stream in streams if stream in self._streams}
+        return {stream: Recorded(1, "", 0, "") for stream in streams if stream in self._streams}
 
     def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
         return frozenset(self._streams.intersection(streams))

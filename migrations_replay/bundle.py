@@ -6,12 +6,14 @@ bundle where it stands. Memory grows with the number of records, not with their 
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
+from domain.values import is_storable
 from migrations_replay import convert
 from migrations_replay.document import Problem, Read, RepeatedKeys, canonical_digest, read_line
 
@@ -62,7 +64,11 @@ class LegacyTables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LegacyRecord:
-    """A row or document of a legacy system as found; `parent` is the key of the record it depends on."""
+    """A row or document of a legacy system as found.
+
+    `parent` is the key of the record it depends on; `dangling` names references that lead to no record, `foreign` those
+    to records of another bundle.
+    """
 
     table: str
     key: str
@@ -71,6 +77,7 @@ class LegacyRecord:
     document: dict[str, Any]
     parent: str | None
     dangling: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()
 
     @property
     def id_field(self) -> str:
@@ -88,7 +95,7 @@ class SetAside:
     """A record that cannot be taken in; `document` is what could be read of it (UNREAD if nothing).
 
     `owner` is the key of the root it would belong to, as far as that is known; `name` tells it from others of its
-    table and problem: its key, and its turn among those with the same key or with none.
+    table and problem: its key, or the digest of its bytes, and its turn among those with the same.
     """
 
     table: str
@@ -122,12 +129,16 @@ def id_field(document: Mapping[str, Any]) -> str:
     return "id" if convert.key(document.get("id")) is not None or "_id" not in document else "_id"
 
 
-def _key_of(value: Any) -> str | None:
-    """Return the key of a record, also of one that repeats keys, as long as they agree on it."""
+def _agreed(value: Any) -> dict[str, Any]:
+    """Return the fields of a record, also of one that repeats keys: those it holds once, or the same each time."""
     if isinstance(value, RepeatedKeys):
-        keys = {convert.key(child) for name, child in value.pairs if name == "id"}
-        return keys.pop() if len(keys) == 1 else None
-    return convert.key(value.get(id_field(value))) if isinstance(value, dict) else None
+        found: dict[str, list[Any]] = {}
+        for name, child in value.pairs:
+            found.setdefault(name, []).append(child)
+        return {
+            name: children[0] for name, children in found.items() if all(child == children[0] for child in children)
+        }
+    return value if isinstance(value, dict) else {}
 
 
 class _Refusal(NamedTuple):
@@ -156,9 +167,15 @@ class BundleIndex:
         self._root_of = array("q")
         self._roots = array("q")
         self._refusals: list[_Refusal] = []
-        self._refused: dict[tuple[int, str], list[_Refusal]] = {}
+        self._refused: dict[tuple[int, str], _Refusal] = {}
+        self._refused_bytes: set[tuple[int, str, bytes]] = set()
         for number, table in enumerate(self.tables):
             self._index(number, table)
+
+    @property
+    def root(self) -> str:
+        """The table of the roots whose bundles belong to a person."""
+        return self._system.root
 
     @property
     def bundles(self) -> int:
@@ -170,22 +187,18 @@ class BundleIndex:
         """How many records were taken in."""
         return len(self._line)
 
-    @property
-    def set_aside_count(self) -> int:
-        """How many records were set aside."""
-        return len(self._refusals)
-
     def set_aside(self) -> Iterator[SetAside]:
         """Yield the records that cannot be taken in, in table order then file order."""
-        turns: Counter[tuple[int, str | None, str]] = Counter()
-        for refusal in self._refusals:
-            number, line, offset, length, key, problem, root = refusal
-            turn = turns[number, key, problem.code]
-            turns[number, key, problem.code] += 1
+        turns: Counter[tuple[int, str, str]] = Counter()
+        for number, line, offset, length, key, problem, root in self._refusals:
             raw = self._source.line_at(self.tables[number], offset, length)
-            owner = self._record(root).key if root > _NONE else None
-            name = f"{key if key is not None else ''}\x1f{turn}"
-            yield SetAside(self.tables[number], key, line, raw, read_line(raw).value, problem, owner, name)
+            name = key if key is not None and is_storable(key) else f"\x1f{hashlib.sha256(raw).hexdigest()}"
+            turn = turns[number, name, problem.code]
+            turns[number, name, problem.code] += 1
+            owned = root > _NONE and self.tables[self._table[root]] == self._system.root
+            owner = self._record(root).key if owned else None
+            value = read_line(raw).value
+            yield SetAside(self.tables[number], key, line, raw, value, problem, owner, f"{name}\x1f{turn}")
 
     def __iter__(self) -> Iterator[Bundle]:
         for root in self._roots:
@@ -194,6 +207,10 @@ class BundleIndex:
     def keys(self, table: str) -> Iterator[str]:
         """Yield the keys of a table's records that were taken in."""
         return iter(self._keys.get(table, ()))
+
+    def takes(self, table: str, key: str) -> bool:
+        """Tell whether a row with this key was taken in."""
+        return key in self._keys.get(table, ())
 
     def exists(self, table: str, key: str) -> bool:
         """Tell whether the source holds a row with this key, taken in or not."""
@@ -216,38 +233,38 @@ class BundleIndex:
         for line, offset, raw in self._source.lines(table):
             self.rows[table] += 1
             read = read_line(raw)
-            key = _key_of(read.value)
+            fields = _agreed(read.value)
+            key = convert.key(fields.get(id_field(fields)))
             if key is not None and self._is_copy(number, key, raw):
                 continue
-            problem, root = self._place(table, key, read)
+            problem, root = self._place(table, key, fields, read)
             if problem is None and key is not None:
                 self._take(number, line, offset, len(raw), table, key, root)
             elif problem is not None:
                 refusal = _Refusal(number, line, offset, len(raw), key, problem, root)
                 self._refusals.append(refusal)
                 if key is not None:
-                    self._refused.setdefault((number, key), []).append(refusal)
+                    self._refused.setdefault((number, key), refusal)
+                    self._refused_bytes.add((number, key, hashlib.sha256(raw).digest()))
 
     def _is_copy(self, number: int, key: str, raw: bytes) -> bool:
         """Tell whether a row with this key and these very bytes came before."""
         table = self.tables[number]
         taken = self._keys[table].get(key)
-        places = [(refusal.offset, refusal.length) for refusal in self._refused.get((number, key), ())]
-        if taken is not None:
-            places.append((self._offset[taken], self._length[taken]))
-        return any(
-            length == len(raw) and self._source.line_at(table, offset, length) == raw for offset, length in places
-        )
+        same_length = taken is not None and self._length[taken] == len(raw)
+        if same_length and self._source.line_at(table, self._offset[taken or 0], len(raw)) == raw:
+            return True
+        return (number, key) in self._refused and (number, key, hashlib.sha256(raw).digest()) in self._refused_bytes
 
-    def _place(self, table: str, key: str | None, read: Read) -> tuple[Problem | None, int]:
+    def _place(self, table: str, key: str | None, fields: Mapping[str, Any], read: Read) -> tuple[Problem | None, int]:
         """Return what keeps a record out, if anything, and the number of its root (-1: none, or it is one itself)."""
         if key is not None and (first := self._keys[table].get(key)) is not None:
             problem = read.problem or Problem("duplicate_id", "another row with this id came first")
             return problem, self._root_of[first]
         shape = self._system.tables.get(table, LegacyTable())
         lost, root = None, _NONE
-        if shape.parent_table and isinstance(read.value, dict):
-            lost, root = self._root_for(shape, convert.key(read.value.get(shape.parent_field)))
+        if shape.parent_table:
+            lost, root = self._root_for(shape, convert.key(fields.get(shape.parent_field)))
         if read.problem:
             return read.problem, root
         if key is None:
@@ -260,11 +277,11 @@ class BundleIndex:
         if (found := self._keys[shape.parent_table].get(parent)) is not None:
             return None, self._root_of[found]
         refused = self._refused.get((self.tables.index(shape.parent_table), parent))
-        if not refused:
+        if refused is None:
             return Problem("no_subject", f"its {shape.parent_table} is not there"), _NONE
-        code = refused[0].problem.code
+        code = refused.problem.code
         reason = f"its {shape.parent_table} was set aside: {code}"
-        return Problem(code if code in self._system.inherited else "no_subject", reason), refused[0].root
+        return Problem(code if code in self._system.inherited else "no_subject", reason), refused.root
 
     def _take(self, number: int, line: int, offset: int, length: int, table: str, key: str, root: int) -> None:
         record = len(self._line)
@@ -297,15 +314,21 @@ class BundleIndex:
         table = self.tables[self._table[number]]
         raw = self._source.line_at(table, self._offset[number], self._length[number])
         document = read_line(raw).value
-        key = _key_of(document) or ""
+        key = convert.key(document.get(id_field(document))) or ""
         shape = self._system.tables.get(table, LegacyTable())
-        dangling = frozenset(
-            name
-            for name, target in shape.references.items()
-            if (points_to := convert.key(document.get(name))) and not self.exists(target, points_to)
-        )
+        dangling, foreign = set(), set()
+        for name, target in shape.references.items():
+            points_to = convert.key(document.get(name))
+            if points_to is None:
+                continue
+            if not self.exists(target, points_to):
+                dangling.add(name)
+            elif self._root_of[self._keys[target].get(points_to, number)] != self._root_of[number]:
+                foreign.add(name)
         parent = convert.key(document.get(shape.parent_field)) if shape.parent_field else None
-        return LegacyRecord(table, key, self._line[number], raw, document, parent, dangling)
+        return LegacyRecord(
+            table, key, self._line[number], raw, document, parent, frozenset(dangling), frozenset(foreign)
+        )
 
 
 @dataclass(frozen=True)
@@ -329,5 +352,5 @@ class Selection:
 
     def set_aside(self) -> Iterator[SetAside]:
         """Yield what cannot be taken in; of selected bundles, what would belong to them."""
-        owners = None if self.roots is None else {root.key for root in self.roots}
+        owners = None if self.roots is None else {root.key for root in self.roots if root.table == self.index.root}
         return (record for record in self.index.set_aside() if owners is None or record.owner in owners)

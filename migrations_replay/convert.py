@@ -7,7 +7,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from domain import values
 from domain.values import is_unset, json_problem, normal_text
 from migrations_replay.document import UNREAD, OddNumber, RepeatedKeys, read_line
 
@@ -17,7 +16,6 @@ _ISO: Final = re.compile(
 )
 _OPENINGS: Final = 2
 MAX_KEY: Final = 500
-same_json: Final = values.same_json
 
 
 class Unreadable(ValueError):

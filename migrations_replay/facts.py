@@ -20,6 +20,9 @@ from migrations_replay.bundle import Bundle, LegacyRecord, LegacyTables
 from migrations_replay.convert import Unreadable
 from migrations_replay.leaves import MAPPED, NORMALISED, QUARANTINED, UNMAPPED, UNREADABLE, escaped, leaves
 
+PLATFORM_TIME: Final = "_creationTime"
+"""Where a document store keeps the time it created a document."""
+
 NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Provenance = dict[str, tuple[Source, ...]]
 
@@ -68,13 +71,17 @@ class Expected(NamedTuple):
 
 @dataclass
 class RecordFacts:
-    """What became of one record: the class of each leaf, where its values went, its own times."""
+    """What became of one record: the class of each leaf, where its values went, its own times.
+
+    `created_at` is the pointer to where its creation time was found.
+    """
 
     record: LegacyRecord
     snapshot: UUID
     classes: dict[str, str] = field(default_factory=dict)
     expected: list[Expected] = field(default_factory=list)
     created: datetime | None = None
+    created_at: str = ""
     updated: datetime | None = None
     became: UUID | None = None
 
@@ -179,6 +186,8 @@ class Facts:
         """Report values (by pointer) that have no target; one entry a record."""
         kept: dict[str, Any] = {}
         for pointer, value in fields.items():
+            if pointer in facts.classes:
+                continue
             facts.mark(pointer, value, UNMAPPED)
             kept.update((below, leaf) for below, leaf in leaves(value, pointer) if not is_unset(leaf))
         if kept:
@@ -242,11 +251,12 @@ class Facts:
         return moment
 
     def row_times(self, facts: RecordFacts, created: str, updated: str) -> None:
-        """Take a row's creation and update times; a creation time that is missing is a finding."""
-        facts.created = self.time(facts, created, "created")
+        """Take a row's creation and update times; a missing creation time is that of the platform, and a finding."""
         facts.updated = self.time(facts, updated, "updated")
+        facts.created, facts.created_at = self.time(facts, created, "created"), pointer_to(created)
         if facts.created is None:
-            self.finding(facts, created, "assumed_time", facts.updated)
+            facts.created, facts.created_at = self.time(facts, PLATFORM_TIME, "created"), pointer_to(PLATFORM_TIME)
+            self.finding(facts, created, "assumed_time", facts.earliest)
 
     def text(self, facts: RecordFacts, pointer: str, name: str, raw: Any) -> Candidate | None:
         """Read a text; returns it as a candidate, or None if it is unset or unreadable."""

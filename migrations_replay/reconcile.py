@@ -25,6 +25,8 @@ from projections.read_model import ReadModel, Row, fold_events
 BATCH: Final = 500
 COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "missing", "extra", "unexplained")
 
+BREACHES: Final = ("missing", "extra", "unexplained")
+
 OWNED: Final = ("profiles", "intents")
 """Read models whose rows belong to an account."""
 
@@ -50,12 +52,20 @@ class TablesToProve(Protocol):
         """Return the events of each stream."""
         ...
 
+    def position(self) -> int:
+        """Return the position all of the tables have come to."""
+        ...
+
+    def heads(self, streams: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+        """Return version and position of the last event of each of these streams that exists."""
+        ...
+
     def recorded_keys(self, system: str) -> Iterable[tuple[str, str, UUID]]:
         """Yield table, key and snapshot of every legacy record of a system that the tables know."""
         ...
 
-    def unclaimed_accounts(self) -> list[UUID]:
-        """Return the imported accounts that no legacy record became."""
+    def unclaimed(self) -> list[tuple[str, UUID]]:
+        """Return read model and key of imported rows that no legacy record, or no account, leads to."""
         ...
 
 
@@ -75,9 +85,9 @@ class Proof:
         self.counts[QUARANTINED] += count
 
     @property
-    def holds(self) -> bool:
-        """Whether every leaf is where it must be, or was changed by a live command."""
-        return not any(self.counts[name] for name in ("missing", "extra", "unexplained"))
+    def breaches(self) -> int:
+        """How many values are not where they must be and were not changed by a live command either."""
+        return sum(self.counts[name] for name in BREACHES)
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts, as in the report; rows and columns no leaf accounts for count beside the leaves."""
@@ -91,15 +101,25 @@ class Reconcile:
     system: LegacySystem
     tables: TablesToProve
     models: Sequence[ReadModel]
+    reached: int = 0
 
-    def run(self, selection: Selection, progress: Callable[[int], None]) -> Proof:
-        """Compare a source, or a selection of it; `progress` is told how many bundles are done."""
+    def run(
+        self, selection: Selection, progress: Callable[[int], None], derived: Callable[[Facts], None] | None = None
+    ) -> Proof:
+        """Compare a source, or a selection of it, with tables that have caught up.
+
+        `progress` is told how many bundles are done, `derived` gets what each implies.
+        """
         proof = Proof()
+        self.reached = self.tables.position()
         for record in selection.set_aside():
             proof.set_aside(record.document)
         bundles, done = iter(selection), 0
         while batch := [self.system.derive(bundle) for bundle in islice(bundles, BATCH)]:
             self._compare(batch, proof)
+            if derived:
+                for facts in batch:
+                    derived(facts)
             done += len(batch)
             progress(done)
         if selection.roots is None:
@@ -109,13 +129,15 @@ class Reconcile:
     def _beyond_the_source(self, index: BundleIndex, proof: Proof) -> None:
         """Report what the tables hold of records that the source does not have."""
         beyond = [
-            _difference(table, key, "", "extra", Place("legacy_ids", snapshot, "*"), "the source has no such record")
+            _difference(
+                table, key, "", "extra", Place("legacy_ids", snapshot, "*"), "the source does not give this record"
+            )
             for table, key, snapshot in self.tables.recorded_keys(self.system.name)
-            if not index.exists(table, key)
+            if not index.takes(table, key)
         ]
         beyond += [
-            _difference("", "", "", "extra", Place("accounts", account, "*"), "no legacy record became this account")
-            for account in self.tables.unclaimed_accounts()
+            _difference("", "", "", "extra", Place(model, key, "*"), "nothing of the import leads here")
+            for model, key in self.tables.unclaimed()
         ]
         proof.counts["extra"] += len(beyond)
         proof.differences += beyond
@@ -130,11 +152,12 @@ class Reconcile:
         for rows in expected:
             for model, key in rows:
                 wanted.setdefault(model, []).append(key)
+        heads = self.tables.heads([key for keys in wanted.values() for key in keys])
         found = {
             (model, key): row for model, keys in wanted.items() for key, row in self.tables.rows(model, keys).items()
         }
         for facts, rows in zip(batch, expected, strict=True):
-            bundle = _BundleProof(facts, rows, found, self)
+            bundle = _BundleProof(facts, rows, found, heads, self)
             bundle.compare()
             proof.records += len(facts.records)
             for record in facts.records.values():
@@ -150,8 +173,10 @@ class Reconcile:
     def _extra_rows(self, batch: Sequence[Facts], expected: set[RowName], proof: Proof) -> None:
         accounts = {facts.subject: facts for facts in batch if facts.subject}
         for model in OWNED:
-            for key, account, origin in self.tables.belonging(model, list(accounts)):
-                if (model, key) not in expected and origin != LIVE:
+            belonging = self.tables.belonging(model, list(accounts))
+            live = self.tables.heads([key for key, _, origin in belonging if origin == LIVE])
+            for key, account, origin in belonging:
+                if (model, key) not in expected and (origin != LIVE or key not in live):
                     proof.counts["extra"] += 1
                     root = accounts[account].bundle.root
                     where = Place(model, key, "*")
@@ -181,9 +206,20 @@ class _BundleProof:
     """Compares one bundle: the rows expected of it with those found."""
 
     def __init__(
-        self, facts: Facts, expected: Mapping[RowName, Row], found: Mapping[RowName, Row], reconcile: Reconcile
+        self,
+        facts: Facts,
+        expected: Mapping[RowName, Row],
+        found: Mapping[RowName, Row],
+        heads: Mapping[UUID, tuple[int, int]],
+        reconcile: Reconcile,
     ) -> None:
-        self._facts, self._expected, self._found, self._reconcile = facts, expected, found, reconcile
+        self._facts, self._expected, self._found, self._heads, self._reconcile = (
+            facts,
+            expected,
+            found,
+            heads,
+            reconcile,
+        )
         self.outcome: dict[tuple[int, str], str] = {}
         self.differences: list[dict[str, Any]] = []
         self.beside: list[dict[str, Any]] = []
@@ -203,13 +239,17 @@ class _BundleProof:
             self._beside(name, columns)
 
     def _differing(self, name: RowName) -> set[str]:
-        """Return the columns that are not as the import made them, or not as the log has them after live changes."""
+        """Return the columns that are not as the import made them, or not as the log has them."""
         expected, row = self._expected[name], self._found.get(name)
         if row is None:
             return set(expected)
-        differing = _columns_that_differ(row, expected)
-        if row["version"] != expected["version"] and (now := self._fold(name)[0]) is not None:
-            differing |= _columns_that_differ(row, now)
+        differing = _columns_that_differ(row, expected, VOLATILE)
+        if not str(row.get("origin", IMPORTER)).startswith(IMPORTER):
+            differing.add("origin")
+        version, position = self._heads.get(name[1], (0, 0))
+        if (row["version"], row["position"]) != (version, position) or version != expected["version"]:
+            now = self._fold(name)[0]
+            differing |= set(expected) if now is None else _columns_that_differ(row, now, frozenset())
         return differing
 
     def _leaf(self, record: RecordFacts, expected: Expected) -> None:
@@ -220,7 +260,8 @@ class _BundleProof:
             return
         if outcome != "changed_live":  # which accounts for its own place, not for the rest of the column
             self._blamed.add((place.model, place.key, place.column))
-        self.outcome[id(record), expected.pointer] = outcome
+        if outcome != "changed_live" or (id(record), expected.pointer) not in self.outcome:
+            self.outcome[id(record), expected.pointer] = outcome  # of several places the worst one counts
         found = record.record
         value = None if row is None else _at(row, place)
         self.differences.append(_difference(found.table, found.key, expected.pointer, outcome, place, value))
@@ -258,10 +299,14 @@ class _BundleProof:
                 self.beside.append(_difference(root.table, root.key, "", "unexplained", place, row.get(column)))
 
     def _fold(self, name: RowName) -> tuple[Row | None, Row | None]:
-        """Return the row by the whole log of the record, and by its imported events alone."""
+        """Return the row by the log of the record, and by its imported events alone.
+
+        The log as far as the tables had come when the proof began, or as the row itself says it has come since.
+        """
         if name not in self._folded:
             model, key = self._reconcile.model(name[0]), name[1]
-            events = self._reconcile.tables.load([key])[key]
+            upto = max(self._reconcile.reached, (self._found.get(name) or {}).get("position", 0))
+            events = [event for event in self._reconcile.tables.load([key])[key] if event.position <= upto]
             imported = [event for event in events if event.metadata.origin != LIVE]
             self._folded[name] = (
                 fold_events(model, {}, events).get((key,)),
@@ -270,10 +315,8 @@ class _BundleProof:
         return self._folded[name]
 
 
-def _columns_that_differ(row: Row, expected: Row) -> set[str]:
-    return {
-        column for column, value in expected.items() if column not in VOLATILE and not _same(row.get(column), value)
-    }
+def _columns_that_differ(row: Row, expected: Row, but: frozenset[str]) -> set[str]:
+    return {column for column, value in expected.items() if column not in but and not _same(row.get(column), value)}
 
 
 def _difference(table: str, key: str, pointer: str, outcome: str, place: Place, found: Any) -> dict[str, Any]:
@@ -299,7 +342,7 @@ def _holds(row: Row, place: Place, value: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, (dict, list, bool, float)) or isinstance(other, float):
+    if isinstance(one, (dict, list, bool, float)) or isinstance(other, (bool, float)):
         return same_json(one, other) or same_json(_as_stored(one), _as_stored(other))
     return bool(one == other)
 

@@ -31,14 +31,15 @@ Progress = Callable[[int, int], None]
 
 
 class Recorded(NamedTuple):
-    """What a snapshot or quarantine stream holds: its version, and the digest and mapping version last recorded."""
+    """What a snapshot or quarantine stream holds: its version, and digest, mapping version and origin last recorded."""
 
     version: int
     digest: str
     mapping_version: int
+    origin: str
 
 
-NEVER: Final = Recorded(0, "", 0)
+NEVER: Final = Recorded(0, "", 0, "")
 
 
 class OpenRun(NamedTuple):
@@ -166,15 +167,21 @@ class Replay:
         for stream, record in streams.items():
             outcome.take_aside(record)
             before = known.get(stream, NEVER)
+            writer.earlier_events += before.origin == writer.origin
             event = _quarantined(self.system.name, record)
             if before.digest != event.digest:
                 subject = self.system.subject_of(record.owner) if record.owner is not None else None
                 events.append(writer.wrap(stream, before.version + 1, ImportedEvent(event, NO_TIME), subject))
         writer.write(events)
 
+    def _count_earlier(self, facts: Facts, known: Mapping[UUID, Recorded], writer: _Writer) -> None:
+        """Count what this very run recorded before it was interrupted."""
+        if any(known[record.snapshot].origin == writer.origin for record in facts.records.values()):
+            writer.earlier_records += len(facts.records)
+            writer.earlier_events += sum(1 for _ in bundle_events(facts, self.system.mapping_version))
+
     def _quarantine_stream(self, record: SetAside) -> UUID:
-        name = _storable(f"{record.problem.code}\x1f{record.name}")
-        return imported_id("quarantined", self.system.name, record.table, name)
+        return imported_id("quarantined", self.system.name, record.table, f"{record.problem.code}\x1f{record.name}")
 
     def _bundles(self, batch: list[Facts], writer: _Writer, outcome: Outcome) -> None:
         snapshots = [record.snapshot for facts in batch for record in facts.records.values()]
@@ -188,6 +195,7 @@ class Replay:
             states = [_state(record, known, self.system.mapping_version) for record in facts.records.values()]
             if all(state == "unchanged" for state in states):
                 outcome.unchanged += len(states)
+                self._count_earlier(facts, known, writer)
             elif all(state == "new" for state in states) and not _occupied(facts, taken):
                 events += [
                     writer.wrap(stream, version, imported, facts.subject)
@@ -206,7 +214,9 @@ class _Writer:
     def __init__(self, replay: Replay, outcome: Outcome, version: int) -> None:
         self._replay, self._outcome, self._version = replay, outcome, version
         self._stream = migration_id(replay.system.name)
-        self._origin = f"import:{outcome.run_id}"
+        self.origin = f"import:{outcome.run_id}"
+        self.earlier_records = 0
+        self.earlier_events = 0
         self._now = replay.clock()
         self.before_first: MigrationRunStarted | None = None
         self.started = outcome.resumed
@@ -220,7 +230,7 @@ class _Writer:
             recorded_by=IMPORTER,
             subject=subject,
             correlation_id=self._outcome.run_id,
-            origin=self._origin,
+            origin=self.origin,
             provenance=imported.provenance or None,
         )
         return NewEvent(stream, version, imported.event, metadata)
@@ -246,10 +256,10 @@ class _Writer:
         return MigrationRunCompleted(
             run_id=outcome.run_id,
             system=self._replay.system.name,
-            recorded=outcome.recorded,
-            unchanged=outcome.unchanged,
+            recorded=outcome.recorded + self.earlier_records,
+            unchanged=outcome.unchanged - self.earlier_records,
             quarantined=outcome.set_aside,
-            events=sum(outcome.appended.values()) + 1,
+            events=sum(outcome.appended.values()) + self.earlier_events + outcome.resumed + 1,
         )
 
 

@@ -48,10 +48,11 @@ def explain(model: ReadModel, events: Sequence[Recorded]) -> dict[str, Explained
 
 
 def _set_by(model: ReadModel, recorded: Recorded, before: Row | None, after: Row | None) -> dict[str, Explained]:
-    # An event with whole fields declares them all, also those that were the same before it.
-    old = {} if before is None or hasattr(recorded.event, FIELDS) else _values(model, before)
+    old = {} if before is None else _values(model, before)
     new = {} if after is None else _values(model, after)
     changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+    if hasattr(recorded.event, FIELDS):  # it declares them all, also those that were the same before it
+        changed |= new.keys()
     match recorded.event:
         case ProfileConflictResolved(field=str(name)):
             changed.add(name)

@@ -36,6 +36,8 @@ def export(
 ) -> None:
     """Write the audit log: JSON Lines, one CloudEvents 1.0 event a line, up to the head of the log."""
     to_stdout = str(out_file) == "-"
+    if to_stdout and as_json:
+        raise typer.BadParameter("--json goes with a file: `--out -` writes the log itself to standard output")
     out = Output(as_json=as_json, quiet=to_stdout)
     with opened() as app_:
         _, permissions = reading(app_, actor)

@@ -81,10 +81,10 @@ def open_export(path: Path) -> Iterator[LineFiles]:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dossier-")))
             kind, files = "zip", _unpack(path, folder)
         elif path.is_dir():
-            documents = sorted(path.glob(f"[!_]*/{_DOCUMENTS}"))
+            documents = sorted(path.glob(f"[!_.]*/{_DOCUMENTS}"))
             kind = "convex_export" if documents else "json_lines"
             files = _by_table([(found.parent.name, found) for found in documents])
-            files = _by_table([*files.items(), *((found.stem, found) for found in sorted(path.glob("*.jsonl")))])
+            files = _by_table([*files.items(), *((found.stem, found) for found in sorted(path.glob("[!.]*.jsonl")))])
         else:
             raise InputUnreadable(
                 f"{path} is neither a directory nor a .zip", field="source", hint="give --source PATH"
@@ -127,7 +127,8 @@ def _unpack(path: Path, folder: Path) -> dict[str, Path]:
 
 def _tables_in(entries: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, zipfile.ZipInfo]]:
     """Yield table and entry of what looks like one, at the top of the archive or inside its one folder."""
-    paths = {entry.filename: Path(entry.filename) for entry in entries if not entry.is_dir()}
+    entries = [entry for entry in entries if not (entry.is_dir() or _is_litter(Path(entry.filename)))]
+    paths = {entry.filename: Path(entry.filename) for entry in entries}
     tops = {path.parts[0] for path in paths.values()}
     inside = len(tops) == 1 and all(len(path.parts) > 1 for path in paths.values())
     wrapped = inside and not any(len(path.parts) == 2 and path.name == _DOCUMENTS for path in paths.values())
@@ -137,3 +138,8 @@ def _tables_in(entries: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, zipfil
             yield parts[0].removesuffix(".jsonl"), entry
         elif len(parts) == 2 and parts[1] == _DOCUMENTS and not parts[0].startswith("_"):
             yield parts[0], entry
+
+
+def _is_litter(path: Path) -> bool:
+    """Tell whether a file is what some systems leave in archives beside what was put there."""
+    return path.parts[0] == "__MACOSX" or path.name.startswith(".")

@@ -40,6 +40,7 @@ SUPERUSER = "postgres"
 MAJOR = "18"
 LAUNCH_WAIT, START_WAIT, STOP_WAIT, ORPHAN_WAIT = 150.0, 120.0, 60.0, 2.0
 _POLL = 0.01
+_CHILD = "postgres: "
 _LOG_LIMIT = 10_000_000
 # macOS ends the path of a Unix socket at 103 bytes, Linux at 107.
 _SOCKET, _SOCKET_PATH_MAX = ".s.PGSQL.5432", 103
@@ -370,7 +371,7 @@ class EmbeddedPostgres:
             )
 
     def _postmaster(self) -> Any:
-        """Return the `psutil.Process` the pid file names if it is a live server of this very data folder."""
+        """Return the `psutil.Process` that is the live server of this very data folder, if there is one."""
         with suppress(OSError, ValueError, IndexError):
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
             psutil = host.psutil()
@@ -378,7 +379,17 @@ class EmbeddedPostgres:
                 process = psutil.Process(pid)
                 if self._is_ours(process):
                     return process
-        return None
+        # The pid file may be damaged while the server goes on.
+        parents = (process for process, title in self._processes() if title and not title.startswith(_CHILD))
+        return next(parents, None) if self._held() else None
+
+    def _processes(self) -> Iterator[tuple[Any, str]]:
+        """Yield the live processes of this data folder with their titles; one that is just ending has none."""
+        psutil = host.psutil()
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if self._is_ours(process):
+                    yield process, (process.cmdline() or [""])[0]
 
     def _is_ours(self, process: Any) -> bool:
         named = process.name() == "postgres" and process.status() != "zombie"
@@ -389,10 +400,10 @@ class EmbeddedPostgres:
         if time.monotonic() - waiting_since < ORPHAN_WAIT or self._postmaster() is not None:
             return
         psutil = host.psutil()
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                # Only children carry this title, so a server that is just starting is left alone.
-                if self._is_ours(process) and process.cmdline()[0].startswith("postgres: "):
+        for process, title in self._processes():
+            # Only children carry this title, so a server that is just starting is left alone.
+            if title.startswith(_CHILD):
+                with suppress(psutil.Error):
                     process.kill()
                     _log.warning("embedded_postgres_orphan_killed", pid=process.pid)
 

@@ -47,7 +47,7 @@ def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> Conn
         connection.autocommit = True
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{lock_timeout_ms}ms"])
         # Plans are cached while tables are small and used when they are large: never settle for reading a table whole.
-        connection.execute("SET TimeZone = 'UTC'; SET synchronous_commit = on; SET enable_seqscan = off")
+        connection.execute("SET TimeZone = 'UTC'; SET synchronous_commit = on; SET enable_seqscan = off; SET jit = off")
 
     pool: ConnectionPool[Connection[tuple[Any, ...]]] = ConnectionPool(
         url,
@@ -177,6 +177,7 @@ class PostgresEventStore:
     def _after_loss(self, request: Append, pid: int, cause: psycopg.Error) -> Receipt:
         """The connection broke and may have broken after the commit: only the receipts can tell."""
         try:
+            self.pool.check()  # what broke this connection may have broken the others
             # The lost backend may not have read the request yet: end it, so that nothing is written after we looked.
             with self.pool.connection() as connection:
                 connection.execute(_END_BACKEND, [pid])
@@ -250,17 +251,26 @@ class PostgresEventStore:
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
         """Return the events of each stream, oldest first, in one read."""
         loaded: dict[UUID, list[Recorded]] = {stream: [] for stream in streams}
-        with translated(), self.pool.connection() as connection:
-            cursor = connection.cursor(binary=True)
-            for row in cursor.execute(self._load, [list(loaded)], prepare=True):
-                loaded[row[0]].append(decode(*row))
+        for row in self._fetch(self._load, [list(loaded)]):
+            loaded[row[0]].append(decode(*row))
         return loaded
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Return at most `limit` events after a position, in position order."""
-        with translated(), self.pool.connection() as connection:
-            rows = connection.cursor(binary=True).execute(self._read, [after, limit], prepare=True).fetchall()
-        return [decode(*row) for row in rows]
+        return [decode(*row) for row in self._fetch(self._read, [after, limit])]
+
+    def _fetch(self, query: sql.Composed, values: list[Any]) -> list[tuple[Any, ...]]:
+        """Read rows in binary; once more if the connection is lost, as all of them are after the server restarts."""
+        with translated():
+            try:
+                with self.pool.connection() as connection:
+                    return connection.cursor(binary=True).execute(query, values, prepare=True).fetchall()
+            except psycopg.OperationalError as error:
+                if not is_lost(error):
+                    raise
+            self.pool.check()
+            with self.pool.connection() as connection:
+                return connection.cursor(binary=True).execute(query, values, prepare=True).fetchall()
 
     def scan(self, upto: int) -> Iterator[Recorded]:
         """Yield every event up to a position, stream by stream, oldest first, in constant memory."""

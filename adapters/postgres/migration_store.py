@@ -13,7 +13,6 @@ from psycopg import sql
 
 from adapters.errors import translated
 from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.mapper import encode
 from adapters.postgres.read_store import PostgresReadStore, PostgresReadTransaction
 from domain.errors import RunConflict
 from domain.event import NewEvent
@@ -32,13 +31,23 @@ class PostgresMigrationStore:
     """The ports of replay, reconcile and report. Streams about to be touched are first copied from `live`, if given."""
 
     def __init__(
-        self, events: PostgresEventStore, reads: PostgresReadStore, live: PostgresEventStore | None = None
+        self,
+        events: PostgresEventStore,
+        reads: PostgresReadStore,
+        live: PostgresEventStore | None = None,
+        live_reads: PostgresReadStore | None = None,
     ) -> None:
         self._events, self._reads, self._live = events, reads, live
+        self._all_reads = live_reads or reads
         schema = sql.Identifier(events.schema)
         self._last = sql.SQL(
             "SELECT s.id, e.originator_version, e.state FROM unnest(%b::uuid[]) AS s(id) JOIN LATERAL ("
             " SELECT originator_version, state FROM {}.stored_events WHERE originator_id = s.id"
+            " ORDER BY originator_version DESC LIMIT 1) e ON true"
+        ).format(schema)
+        self._heads = sql.SQL(
+            "SELECT s.id, e.originator_version, e.notification_id FROM unnest(%s::uuid[]) AS s(id) JOIN LATERAL ("
+            " SELECT originator_version, notification_id FROM {}.stored_events WHERE originator_id = s.id"
             " ORDER BY originator_version DESC LIMIT 1) e ON true"
         ).format(schema)
 
@@ -50,8 +59,9 @@ class PostgresMigrationStore:
             rows = connection.cursor(binary=True).execute(self._last, [list(streams)], prepare=True).fetchall()
         found = {}
         for stream, version, state in rows:
-            data = orjson.loads(state)["data"]
-            found[stream] = Recorded(version, data["digest"], data.get("mapping_version", 0))
+            body = orjson.loads(state)
+            data, origin = body["data"], body["meta"]["origin"]
+            found[stream] = Recorded(version, data["digest"], data.get("mapping_version", 0), origin)
         return found
 
     def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
@@ -71,7 +81,7 @@ class PostgresMigrationStore:
 
     def append_bulk(self, events: Sequence[NewEvent]) -> int:
         """Append events in one transaction; returns the position of the last."""
-        return self._events.append_rows([(new.stream, new.version, new.event.topic, encode(new)) for new in events])
+        return self._events.append_bulk(events)
 
     def touch(self, streams: Sequence[UUID]) -> None:
         """Make ready streams that are about to be looked at or written: a dry run copies them into its own store."""
@@ -99,9 +109,8 @@ class PostgresMigrationStore:
 
     def recorded_keys(self, system: str) -> Iterator[tuple[str, str, UUID]]:
         """Yield table, key and snapshot of every legacy record of a system that the tables know."""
-        query = sql.SQL("SELECT table_name, key, snapshot_id FROM {} WHERE system = %s").format(
-            self._table("legacy_ids")
-        )
+        table = sql.Identifier(self._all_reads.prefix + "legacy_ids", "legacy_ids")
+        query = sql.SQL("SELECT table_name, key, snapshot_id FROM {} WHERE system = %s").format(table)
         with (
             translated(),
             self._events.pool.connection() as connection,
@@ -111,13 +120,19 @@ class PostgresMigrationStore:
             cursor.itersize = _PAGE
             yield from cursor.execute(query, [system])
 
-    def unclaimed_accounts(self) -> list[UUID]:
-        """Return the imported accounts that no legacy record became."""
-        query = sql.SQL(
-            "SELECT account_id FROM {} a WHERE origin <> 'live'"
-            " AND NOT EXISTS (SELECT FROM {} l WHERE l.became = a.account_id)"
-        ).format(self._table("accounts"), self._table("legacy_ids"))
-        return [row[0] for row in self._query(query, [])]
+    def unclaimed(self) -> list[tuple[str, UUID]]:
+        """Return read model and key of imported rows that no legacy record, or no account, leads to."""
+        names = {f"{name}_table": self._table(name) for name in ("accounts", "profiles", "intents", "legacy_ids")}
+        return self._query(_UNCLAIMED.format(**names), [])
+
+    def position(self) -> int:
+        """Return the position all of the tables have come to."""
+        return min(self._reads.positions(READ_MODELS).values())
+
+    def heads(self, streams: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+        """Return version and position of the last event of each of these streams that exists."""
+        rows = self._query(self._heads, [list(streams)])
+        return {stream: (version, position) for stream, version, position in rows}
 
     # --- report ------------------------------------------------------------------------------------------------------
 
@@ -175,6 +190,15 @@ _COUNTS = sql.SQL("""
             GROUP BY i.account_id, i.context HAVING count(*) > 1) d),
         (SELECT count(*) FROM {profiles_table} p WHERE p.completeness NOT BETWEEN 0 AND 100)
         + (SELECT count(*) FROM {intents_table} i WHERE i.completeness NOT BETWEEN 0 AND 100)
+""")
+
+_UNCLAIMED = sql.SQL("""
+    SELECT 'accounts', account_id FROM {accounts_table} a WHERE origin <> 'live'
+        AND NOT EXISTS (SELECT FROM {legacy_ids_table} l WHERE l.became = a.account_id)
+    UNION ALL SELECT 'profiles', profile_id FROM {profiles_table} p WHERE origin <> 'live'
+        AND NOT EXISTS (SELECT FROM {accounts_table} a WHERE a.account_id = p.account_id)
+    UNION ALL SELECT 'intents', intent_id FROM {intents_table} i WHERE origin <> 'live'
+        AND NOT EXISTS (SELECT FROM {accounts_table} a WHERE a.account_id = i.account_id)
 """)
 
 _SHARED_EMAILS = sql.SQL("""

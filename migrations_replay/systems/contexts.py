@@ -152,7 +152,8 @@ def _account(facts: Facts, user: RecordFacts, account_id: UUID) -> None:
     facts.no_target(user, _rest(document, {user.record.id_field, "email", "name", "createdAt", "updatedAt"}))
     registered = facts.occurred(user)
     if user.created:
-        user.expect("/createdAt", Place("accounts", account_id, "registered_at"), user.created)
+        user.expect(user.created_at, Place("accounts", account_id, "registered_at"), user.created)
+        provenance["registered_at"] = (user.source(user.created_at),)
     facts.stream(account_id).events += [
         ImportedEvent(AccountRegistered(**values), registered, provenance),
         ImportedEvent(ProfileAdded(profile_id=profile_id, kind=KIND), registered),
@@ -253,8 +254,10 @@ def _profile(facts: Facts, user: RecordFacts, account_id: UUID, contexts: list[l
         blob.row.became = merged.profile_id
     oldest = min((blob.row for blob in blobs if blob.row.earliest), key=facts.occurred, default=user)
     created = facts.occurred(oldest)
-    if oldest.created and oldest is not user:
-        oldest.expect("/createdAt", Place("profiles", merged.profile_id, "created_at"), created)
+    if oldest.created:
+        oldest.expect(oldest.created_at, Place("profiles", merged.profile_id, "created_at"), created)
+        merged.came_from("created_at", oldest, oldest.created_at)
+    merged.came_from("account_id", user, f"/{user.record.id_field}")
     event = ProfileCreated(account_id=account_id, kind=KIND, fields=merged.fields)
     events = facts.stream(merged.profile_id).events
     events.append(ImportedEvent(event, created, merged.provenance))
@@ -328,11 +331,13 @@ def _intent(
         tone_preference=tone.value if tone else None,
         context_profile_id=chosen.record.key,
     )
+    provenance["account_id"] = (chosen.source("/userId"),)
     provenance["context"] = (chosen.source("/contextType"),)
     provenance["context_profile_id"] = (chosen.source(f"/{chosen.record.id_field}"),)
-    facts.stream(stream).events.append(ImportedEvent(declared, facts.occurred(chosen), provenance))
     if chosen.created:
-        chosen.expect("/createdAt", Place("intents", stream, "created_at"), chosen.created)
+        chosen.expect(chosen.created_at, Place("intents", stream, "created_at"), chosen.created)
+        provenance["created_at"] = (chosen.source(chosen.created_at),)
+    facts.stream(stream).events.append(ImportedEvent(declared, facts.occurred(chosen), provenance))
 
 
 def _context_keys(facts: Facts, row: RecordFacts, stream: UUID, *, chosen: bool) -> None:
@@ -418,7 +423,9 @@ def _intent_texts(
 def _message(facts: Facts, message: RecordFacts) -> None:
     record = message.record
     for name in sorted(record.dangling):
-        facts.finding(message, name, "dangling_reference", record.document[name])
+        facts.finding(message, name, "dangling_reference", record.document.get(name))
+    for name in sorted(record.foreign):
+        facts.finding(message, name, "disagrees", record.document[name])
     for name, value in record.document.items():
         message.mark(pointer_to(name), value, UNMAPPED)
 

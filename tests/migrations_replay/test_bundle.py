@@ -49,7 +49,7 @@ def test_records_keep_their_bytes_line_numbers_and_digests() -> None:
 
 def test_an_empty_export() -> None:
     empty = index(MemorySource(User=[], Profile=[b"", b"  \t"]))
-    assert (empty.bundles, empty.records, empty.set_aside_count, list(empty)) == (0, 0, 0, [])
+    assert (empty.bundles, empty.records, list(empty.set_aside()), list(empty)) == (0, 0, [], [])
     assert empty.rows == {"User": 0, "Profile": 0}
 
 
@@ -191,6 +191,20 @@ def test_references_are_checked_against_the_rows_of_the_export(value: Any, dangl
     )
     (found,) = bundle.of("ChatMessage")
     assert found.dangling == ({"contextProfileId"} if dangling else set())
+    assert not found.foreign
+
+
+def test_a_reference_into_another_bundle_is_foreign() -> None:
+    source = MemorySource(
+        User=[user(), user("u2")],
+        ContextProfile=[context("c1"), context("c2", userId="u2")],
+        ChatMessage=[message("m1", contextProfileId="c2")],
+    )
+    (found,) = next(bundle for bundle in bundles(source) if bundle.root.key == "u1").of("ChatMessage")
+    assert not found.dangling
+    assert found.foreign == {"contextProfileId"}
+    findings = SYSTEM.derive(next(bundle for bundle in bundles(source) if bundle.root.key == "u1")).findings
+    assert [(finding["id"], finding["code"]) for finding in findings] == [("m1", "disagrees")]
 
 
 def test_tables_nobody_knows_come_last_and_each_row_is_a_bundle() -> None:

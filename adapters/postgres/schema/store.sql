@@ -44,10 +44,22 @@ CREATE OR REPLACE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON store
 CREATE OR REPLACE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- What earlier releases called so, with whatever parameters, gives way.
+DO $$
+DECLARE
+    outdated regprocedure;
+BEGIN
+    FOR outdated IN SELECT oid FROM pg_proc
+        WHERE pronamespace = to_regnamespace(quote_ident(current_schema())) AND proname IN ('append', 'heads_differ')
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', outdated);
+    END LOOP;
+END $$;
+
 -- Appends the events of one command with its receipt: all or nothing, in one call and one transaction.
 -- Outcomes: appended; earlier (the receipt that was on file); conflict (a stream has another version than expected).
 -- It takes the gate as gate() does, but inline: the call would cost as much as the rest of the bookkeeping.
-CREATE OR REPLACE FUNCTION append(
+CREATE FUNCTION append(
     for_command uuid, with_digest bytea, about uuid, to_version bigint, at_position bigint,
     head_ids uuid[], head_versions bigint[],
     ids uuid[], versions bigint[], topics text[], states bytea[]
