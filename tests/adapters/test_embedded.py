@@ -563,3 +563,14 @@ def test_unreachable_binaries_are_copied_once(
 def test_ordinary_users_keep_their_home(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert choose_home(base / "home") == (base / "home", None)
+
+
+def test_a_server_whose_pid_file_was_emptied_is_seen_and_stopped(server: EmbeddedPostgres) -> None:
+    url = server.ensure_running()
+    (server.data / "postmaster.pid").write_text("")
+    assert server.status().running
+    assert server.status().pid
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT 1")
+    assert server.stop()
+    assert not server.status().running

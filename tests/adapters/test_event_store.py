@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
@@ -693,5 +693,45 @@ def test_reading_by_stream_position_and_scan(make_database: Any) -> None:
         expected = sorted(everything[:7], key=lambda event: (event.stream.bytes, event.version))
         assert scanned == expected
         assert store.load([]) == {}
+    finally:
+        pool.close()
+
+
+def test_a_restart_of_the_server_leaves_no_stale_connection_in_the_way(database_url: str) -> None:
+    pool = open_pool(database_url)
+    try:
+        store = PostgresEventStore(pool)
+        with ExitStack() as stack:
+            for _ in range(4):
+                stack.enter_context(pool.connection())
+        _execute(
+            database_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'dossier' AND datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        stream = uuid4()
+        assert store.load([stream]) == {stream: []}
+        store.append(request(registered(stream)))
+        assert len(store.load([stream])[stream]) == 1
+    finally:
+        pool.close()
+
+
+def test_an_append_over_a_stale_connection_says_that_nothing_was_written(database_url: str) -> None:
+    pool = open_pool(database_url)
+    try:
+        store = PostgresEventStore(pool)
+        with ExitStack() as stack:
+            for _ in range(4):
+                stack.enter_context(pool.connection())
+        _execute(
+            database_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'dossier' AND datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        wanted = request(registered(uuid4()))
+        with pytest.raises(StoreUnavailable, match="nothing was written"):
+            store.append(wanted)
+        assert store.append(wanted).events == 1
     finally:
         pool.close()

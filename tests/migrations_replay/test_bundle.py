@@ -194,6 +194,17 @@ def test_references_are_checked_against_the_rows_of_the_export(value: Any, dangl
     assert not found.foreign
 
 
+def test_what_belongs_to_nobody_is_not_ascribed_to_whoever_has_the_same_key() -> None:
+    source = MemorySource(User=[user("7"), user("7", name="other")], Job=[{"id": "7"}, {"id": "7", "a": 1}])
+    assert [(record.table, record.owner) for record in index(source).set_aside()] == [("User", "7"), ("Job", None)]
+
+
+def test_a_record_that_repeats_a_key_still_has_an_owner() -> None:
+    line = '{"id": "m1", "userId": "u1", "role": "user", "role": "system"}'
+    (record,) = index(MemorySource(User=[user()], ChatMessage=[line])).set_aside()
+    assert (record.key, record.owner, record.problem.code) == ("m1", "u1", "duplicate_key")
+
+
 def test_a_reference_into_another_bundle_is_foreign() -> None:
     source = MemorySource(
         User=[user(), user("u2")],

@@ -768,6 +768,81 @@ def test_a_change_by_sql_on_top_of_a_live_one_is_not_green(live: Live, change: s
     assert not _is_green(live.verify())
 
 
+def test_a_row_put_back_as_the_import_made_it_is_a_lost_change(live: Live) -> None:
+    live.sql("CREATE TABLE public.aside AS SELECT * FROM profiles.profiles")
+    live.update(location="Basel")
+    assert live.changed_live()
+    live.sql("DELETE FROM profiles.profiles; INSERT INTO profiles.profiles SELECT * FROM public.aside")
+    assert not _is_green(live.verify())
+
+
+def test_of_several_places_of_a_leaf_the_worst_counts(live: Live) -> None:
+    key = {"account_id": live.account, "context": Context.ROMANTIC}
+    live.do(WithdrawIntent(**key), DeclareIntent(**key))
+    assert "c1/createdAt" in live.changed_live()
+    live.sql("UPDATE legacy_ids.legacy_ids SET created = '2001-01-01' WHERE key = 'c1'")
+    report = live.verify()
+    assert report["reconcile"]["unexplained"] == 1
+    assert not _is_green(report)
+
+
+@pytest.mark.parametrize("column", ["version", "position"])
+@pytest.mark.parametrize("model", ["accounts", "profiles", "intents", "legacy_ids"])
+def test_a_row_that_says_it_is_of_another_event_is_noticed(live: Live, model: str, column: str) -> None:
+    live.sql(f"UPDATE {model}.{model} SET {column} = {column} + 1000")
+    assert not _is_green(live.verify())
+
+
+def test_true_is_not_one(new_app: Callable[[], Application], tmp_path: Path) -> None:
+    app = new_app()
+    profile = blob("c1", {"beliefs": {"flag": True}})
+    source = _write(tmp_path, User=[user("u1")], ContextProfile=[context("c1")], Profile=[profile])
+    run(app, _contexts(source), watch)
+    with app.pool.connection() as connection:
+        connection.execute("UPDATE profiles.profiles SET fields = jsonb_set(fields, '{beliefs,flag}', '1')")
+    assert [entry["pointer"] for entry in verify(app, _contexts(source), watch)["differences"]] == [
+        "/data/beliefs/flag"
+    ]
+
+
+def test_a_record_the_newer_export_no_longer_gives_is_reported(
+    new_app: Callable[[], Application], tmp_path: Path
+) -> None:
+    app = new_app()
+    run(app, _contexts(_write(tmp_path, User=[user("u1"), user("u2")])), watch)
+    report = verify(app, _contexts(_write(tmp_path, User=['{"id": "u1", "id": "u1", "name": "Ada"}'])), watch)
+    assert [(entry["id"], entry["outcome"]) for entry in report["differences"]] == [("u1", "extra"), ("u2", "extra")]
+
+
+def test_broken_lines_keep_their_streams_when_others_come_before_them(
+    new_app: Callable[[], Application], tmp_path: Path
+) -> None:
+    app = new_app()
+    broken = ["{", "[]", '{"name": "no id"}', "{"]
+    run(app, _contexts(_write(tmp_path, User=[user("u1"), *broken])), watch)
+    report = run(app, _contexts(_write(tmp_path, User=['{"new": 1}', "not json", *broken, user("u1")])), watch)
+    assert report["events"]["by_topic"]["legacy.record_quarantined"] == 2
+
+
+def test_a_completed_run_counts_what_it_did_before_it_was_interrupted(
+    new_app: Callable[[], Application], tmp_path: Path
+) -> None:
+    app = new_app()
+    source = _write(tmp_path, User=[*(user(f"u{number}") for number in range(20)), "{"])
+    migration = _contexts(source, batch_events=4)
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage == "replay" and done >= 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(app, migration, interrupt)
+    run(app, migration, watch)
+    (only,) = run_status(app, "contexts")
+    assert (only["recorded"], only["unchanged"], only["quarantined"]) == (20, 0, 1)
+    assert only["events"] == app.events.head()
+
+
 # --- values that databases find hard -------------------------------------------------------------------------
 
 

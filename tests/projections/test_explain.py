@@ -75,3 +75,10 @@ def test_provenance_and_erasure() -> None:
 
 def _with_provenance(metadata: EventMetadata, provenance: dict[str, tuple[Source, ...]]) -> EventMetadata:
     return replace(metadata, provenance=provenance)
+
+
+def test_a_value_the_new_declaration_leaves_out_is_unset() -> None:
+    first = IntentDeclared(account_id=ACCOUNT, context="romantic", fields={"family_intentions": "open"})
+    second = IntentDeclared(account_id=ACCOUNT, context="romantic", fields={"attraction_importance": "critical"})
+    found = explain(intents.MODEL, history(STREAM, first, IntentWithdrawn(), second))
+    assert (found["family_intentions"].value, found["family_intentions"].event.version) == (None, 3)
