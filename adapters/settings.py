@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import ConfigurationInvalid
@@ -27,6 +29,16 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     pool_size: int = Field(default=8, ge=4)
     lock_timeout_ms: int = Field(default=10_000, ge=1)
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_for_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            try:
+                conninfo_to_dict(url.get_secret_value())
+            except psycopg.ProgrammingError:
+                raise ValueError("not a PostgreSQL URL") from None
+        return url
 
 
 def load_settings() -> Settings:

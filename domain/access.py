@@ -91,7 +91,11 @@ def check_read(permissions: Permissions, owner: UUID | None) -> None:
 def check_audit(permissions: Permissions) -> None:
     """Raise AccessDenied unless the actor may read the whole log."""
     if not (permissions.active and permissions.roles & {Role.ADMIN, Role.AUDITOR}):
-        raise AccessDenied(f"{permissions.actor.id} may not read the whole log: it takes an auditor", field="actor")
+        raise AccessDenied(
+            f"{permissions.actor.id} may not read the whole log: it takes an auditor",
+            field="actor",
+            hint="an admin grants the role: GrantRole with role auditor",
+        )
 
 
 class BootstrapAdmin(Command):

@@ -149,13 +149,16 @@ class Replay:
                 tables=selection.index.rows,
             )
         for records in _batches(selection.set_aside(), self.batch_events, self.batch_bytes):
+            writer.tick()
             self._set_aside(records, writer, outcome)
         done = 0
         for bundles in _batches(selection, self.batch_events, self.batch_bytes):
+            writer.tick()
             self._bundles([self.system.derive(bundle) for bundle in bundles], writer, outcome)
             done += len(bundles)
             progress(done, len(selection))
         if writer.started:
+            writer.tick()
             writer.write([], last=True)
         return outcome
 
@@ -221,6 +224,10 @@ class _Writer:
         self.before_first: MigrationRunStarted | None = None
         self.started = outcome.resumed
 
+    def tick(self) -> None:
+        """Take the time; the events of one batch are recorded at one time."""
+        self._now = self._replay.clock()
+
     def wrap(self, stream: UUID, version: int, imported: ImportedEvent, subject: UUID | None) -> NewEvent:
         """Put an imported event into its envelope."""
         metadata = EventMetadata(
@@ -237,7 +244,6 @@ class _Writer:
 
     def write(self, events: list[NewEvent], *, last: bool = False) -> None:
         """Append a batch, with the run's first or last event where it is due."""
-        self._now = self._replay.clock()
         if events and self.before_first is not None:
             events = [self._own(self.before_first), *events]
             self.before_first, self.started = None, True

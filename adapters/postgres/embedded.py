@@ -170,7 +170,7 @@ class EmbeddedPostgres:
             if not create or (self.data / "PG_VERSION").exists():
                 raise ConfigurationInvalid(
                     f"The passwords of the embedded PostgreSQL are missing or damaged: {file}",
-                    hint="Restore the file from a backup; without data, `ensure_running` writes a new one.",
+                    hint="Restore the file from a backup; it is written anew only for a new, empty home.",
                 ) from None
         made = {SUPERUSER: secrets.token_urlsafe(32), ROLE: secrets.token_urlsafe(32)}
         with tempfile.NamedTemporaryFile(dir=self.home, prefix="postgres.new-", delete=False) as new:

@@ -651,3 +651,10 @@ def test_progress_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -
             watch("replay", 2, 2)
         assert "replay" in err.getvalue()
         assert ("\x1b" in err.getvalue()) == forced
+
+
+def test_a_database_url_that_is_none_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSSIER_DATABASE_URL", "mysql://user:secret@host/db")
+    code, error = refused("db", "status")
+    assert (code, error["code"]) == (3, "configuration_invalid")
+    assert "secret" not in str(error)
