@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -82,9 +84,21 @@ def make_database(server_url: str, template: str) -> Iterator[object]:
         return make_conninfo(server_url, dbname=name)
 
     yield make
+    if not EXTERNAL:
+        return  # they go with the server
     with psycopg.connect(server_url, autocommit=True) as connection:
         for name in made:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            _drop(connection, name)
+
+
+def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    """Drop a database; an autovacuum worker in it, which only a superuser may end, is soon done by itself."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    for _ in range(20):
+        with suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            connection.execute(statement)
+            return
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
