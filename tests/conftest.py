@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from structlog.testing import capture_logs
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
@@ -28,7 +29,7 @@ settings.register_profile(
 )
 settings.load_profile("dossier")
 
-RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)[:12]
+RUN = os.environ.setdefault("TEST_RUN_OF_DOSSIER", uuid4().hex[:12])  # the workers inherit it
 EXTERNAL = os.environ.get("DOSSIER_DATABASE_URL")
 
 
@@ -37,11 +38,13 @@ def _home() -> Path:
     return choose_home(Path(tempfile.gettempdir()) / f"dossier-test-{RUN}")[0]
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the server when the last worker is done."""
     if hasattr(session.config, "workerinput") or EXTERNAL or not (home := _home()).exists():
         return
-    EmbeddedPostgres(home).stop()
+    with capture_logs():
+        EmbeddedPostgres(home).stop()
     shutil.rmtree(home, ignore_errors=True)
 
 
