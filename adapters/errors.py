@@ -36,7 +36,7 @@ def translate(error: Exception) -> StoreError | VersionConflict:
         case pg.QueryCanceled():
             return StoreBusy("the statement took too long and was cancelled", hint="try again in a moment")
         case pg.UniqueViolation() if cause.diag.table_name == "stored_events":
-            return VersionConflict("somebody else wrote to the stream first", hint="load it again and decide anew")
+            return written_first()
         case pg.UndefinedTable() | pg.InvalidSchemaName() | pg.UndefinedFunction():
             return SchemaMismatch("the database is not initialised for this release", hint="run `dossier db init`")
         case psycopg_pool.PoolTimeout():
@@ -52,6 +52,11 @@ def translate(error: Exception) -> StoreError | VersionConflict:
             return StoreError(f"the database refused: {type(cause).__name__} ({cause.sqlstate}) {detail}".rstrip())
         case _:
             return StoreError(f"the store refused: {type(error).__name__}")
+
+
+def written_first() -> VersionConflict:
+    """Return the error for a stream that is further than the writer thought."""
+    return VersionConflict("somebody else wrote to the stream first", hint="load it again and decide anew")
 
 
 def is_lost(error: psycopg.Error) -> bool:

@@ -118,16 +118,14 @@ class Dossier:
 
     def permissions(self, actor: Actor) -> Permissions:
         """Return the actor with the roles in force, read from the actor's own stream."""
-        events = self.store.load([actor.account])[actor.account] if actor.account else []
-        return _permissions(actor, events)
+        return _permissions(actor, self.store.load(_streams_of(actor)))
 
     def history(self, stream: UUID, *, actor: Actor) -> list[Recorded]:
         """Return the events of a record, oldest first; raises AccessDenied or NotFound."""
-        streams = [stream, *([actor.account] if actor.account else [])]
-        loaded = self.store.load(streams)
+        loaded = self.store.load({stream, *_streams_of(actor)})
         events = loaded[stream]
         owner = next((event.metadata.subject for event in events if event.metadata.subject), None)
-        access.check_read(_permissions(actor, loaded[actor.account] if actor.account else []), owner)
+        access.check_read(_permissions(actor, loaded), owner)
         if not events:
             raise NotFound(f"there is no record {stream}")
         return events
@@ -142,15 +140,13 @@ class Dossier:
         correlation_id: UUID | None,
     ) -> Append:
         participants = command.participants()
-        streams = [participant.stream for participant in participants]
-        loaded = self.store.load({*streams, *([actor.account] if actor.account else [])})
+        loaded = self.store.load({*(participant.stream for participant in participants), *_streams_of(actor)})
         records = [
             _folded(AGGREGATES[participant.aggregate], participant.stream, loaded[participant.stream])
             for participant in participants
         ]
         owner = _owner(records) or command.account()
-        permissions = _permissions(actor, loaded[actor.account] if actor.account else [])
-        access.check_command(permissions, command, owner)
+        access.check_command(_permissions(actor, loaded), command, owner)
         _check_kinds(records)
         main = records[0]
         if expected_version not in (None, main.version):
@@ -181,13 +177,18 @@ class Dossier:
         found = self.store.receipt(command_id)
         if found is None:
             return None
-        if found[0] != digest:
-            raise CommandIdReused(
-                f"command id {command_id} was used for another command",
-                field="command_id",
-                hint="choose a new id for a new command",
-            )
+        check_same_command(command_id, digest, found[0])
         return found[1]
+
+
+def check_same_command(command_id: UUID, digest: bytes, on_file: bytes) -> None:
+    """Raise CommandIdReused unless the receipt on file is that of the same command."""
+    if digest != on_file:
+        raise CommandIdReused(
+            f"command id {command_id} was used for another command",
+            field="command_id",
+            hint="choose a new id for a new command",
+        )
 
 
 def payload_digest(command: Command, actor: Actor) -> bytes:
@@ -228,9 +229,15 @@ def _subject(record: _Loaded, owner: UUID | None) -> UUID | None:
     return record.stream if record.decider is ACCOUNT else owner
 
 
-def _permissions(actor: Actor, events: list[Recorded]) -> Permissions:
+def _streams_of(actor: Actor) -> tuple[UUID, ...]:
+    """Return the stream an actor's roles are read from; an operator has none."""
+    return () if actor.account is None else (actor.account,)
+
+
+def _permissions(actor: Actor, loaded: Mapping[UUID, list[Recorded]]) -> Permissions:
     if actor.account is None:
         return Permissions(actor, actor.roles)
+    events = loaded[actor.account]
     if not _is_of(ACCOUNT, events):
         return Permissions(actor, actor.roles, active=False)
     state = ACCOUNT.fold(recorded.event for recorded in events)

@@ -75,16 +75,28 @@ def _same_but_for_form(one: Any, other: Any) -> bool:
     return same_json(convert.normal_json(one), convert.normal_json(other))
 
 
-def take_texts(facts: Facts, row: RecordFacts, pointer: str, raw: Any, place: Place) -> list[str]:
-    """Take a list of texts exactly as they are; an item that is no text is unreadable by itself."""
+def _opened(
+    facts: Facts, row: RecordFacts, pointer: str, raw: Any, wanted: type[list[Any] | dict[str, Any]]
+) -> Any | None:
+    """Return the list or object that stands there, also as JSON in a text; None if it is unset or unreadable."""
     if is_unset(raw):
         row.mark(pointer, raw, NORMALISED)
-        return []
-    name = pointer.rpartition("/")[2]
+        return None
     try:
-        found = convert.opened(raw, list)
+        return convert.opened(raw, wanted)
     except Unreadable:
-        facts.unreadable(row, pointer, name, raw)
+        facts.unreadable(row, pointer, _name_of(pointer), raw)
+        return None
+
+
+def _name_of(pointer: str) -> str:
+    return pointer.rpartition("/")[2]
+
+
+def take_texts(facts: Facts, row: RecordFacts, pointer: str, raw: Any, place: Place) -> list[str]:
+    """Take a list of texts exactly as they are; an item that is no text is unreadable by itself."""
+    found = _opened(facts, row, pointer, raw, list)
+    if found is None:
         return []
     item_place = place._replace(item=True)
     if found is not raw:
@@ -99,7 +111,7 @@ def take_texts(facts: Facts, row: RecordFacts, pointer: str, raw: Any, place: Pl
             row.expect(below, item_place, item)
             items.append(item)
         else:
-            facts.unreadable(row, below, f"{name}/{index}", item)
+            facts.unreadable(row, below, f"{_name_of(pointer)}/{index}", item)
     return items
 
 
@@ -108,7 +120,7 @@ def _take_opened_texts(
 ) -> list[str]:
     """Take a list that stood as JSON in a text: it is one leaf, so it is read whole or not at all."""
     if not all(isinstance(item, str) or is_unset(item) for item in found):
-        facts.unreadable(row, pointer, pointer.rpartition("/")[2], raw)
+        facts.unreadable(row, pointer, _name_of(pointer), raw)
         return []
     items = [item for item in found if not is_unset(item)]
     row.mark(pointer, raw, NORMALISED)
@@ -128,14 +140,8 @@ def drop_texts(row: RecordFacts, place: Place) -> None:
 
 def take_keys(facts: Facts, row: RecordFacts, pointer: str, raw: Any) -> list[tuple[str, Offered]]:
     """Take the set keys of an object, each with any JSON value that can be stored exactly."""
-    if is_unset(raw):
-        row.mark(pointer, raw, NORMALISED)
-        return []
-    name = pointer.rpartition("/")[2]
-    try:
-        found = convert.opened(raw, dict)
-    except Unreadable:
-        facts.unreadable(row, pointer, name, raw)
+    found = _opened(facts, row, pointer, raw, dict)
+    if found is None:
         return []
     if found is not raw:
         row.mark(pointer, raw, NORMALISED)
@@ -146,7 +152,7 @@ def take_keys(facts: Facts, row: RecordFacts, pointer: str, raw: Any) -> list[tu
         if is_unset(value):
             row.mark(below, value, NORMALISED)
         elif convert.holds_odd_number(value):
-            facts.unreadable(row, below, f"{name}/{key}", value)
+            facts.unreadable(row, below, f"{_name_of(pointer)}/{key}", value)
         else:
             offered.append((key, Offered(row, below, value, opened=False)))
     return offered

@@ -213,13 +213,8 @@ class _BundleProof:
         heads: Mapping[UUID, tuple[int, int]],
         reconcile: Reconcile,
     ) -> None:
-        self._facts, self._expected, self._found, self._heads, self._reconcile = (
-            facts,
-            expected,
-            found,
-            heads,
-            reconcile,
-        )
+        self._facts, self._reconcile = facts, reconcile
+        self._expected, self._found, self._heads = expected, found, heads
         self.outcome: dict[tuple[int, str], str] = {}
         self.differences: list[dict[str, Any]] = []
         self.beside: list[dict[str, Any]] = []

@@ -112,15 +112,9 @@ class Outcome:
         self.read += 1
         self.set_aside += 1
         self.ledger.quarantine(record.document)
-        entry = (
-            {"table": record.table, "id": record.key}
-            if record.key is not None
-            else {
-                "table": record.table,
-                "line": record.line,
-            }
-        )
-        self.quarantine.append(entry | {"code": record.problem.code, "reason": record.problem.reason})
+        named = {"line": record.line} if record.key is None else {"id": record.key}
+        problem = {"code": record.problem.code, "reason": record.problem.reason}
+        self.quarantine.append({"table": record.table, **named, **problem})
 
 
 @dataclass

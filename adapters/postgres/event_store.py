@@ -21,11 +21,11 @@ from psycopg import Connection, sql
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
-from adapters.errors import is_lost, translate, translated
+from adapters.errors import is_lost, translate, translated, written_first
 from adapters.postgres.mapper import decode, encode
-from domain.errors import CommandIdReused, StoreUnavailable, UnknownOutcome, VersionConflict
+from domain.errors import StoreUnavailable, UnknownOutcome
 from domain.event import NewEvent, Recorded
-from domain.service import Append, Receipt
+from domain.service import Append, Receipt, check_same_command
 
 for _name in ("psycopg", "psycopg.pool"):  # importing the library silences psycopg's warnings; let them be heard again
     logging.getLogger(_name).setLevel(logging.NOTSET)
@@ -136,7 +136,8 @@ class PostgresEventStore:
             # One process at a time; a session lock, because the library makes its table on a connection of its own.
             connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"{self.schema} create"])
             try:
-                self._create(connection)
+                if self._made_by(connection) != _FINGERPRINT:  # nobody else did, while we waited
+                    self._create(connection)
             finally:
                 if not connection.closed:
                     connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"{self.schema} create"])
@@ -207,7 +208,7 @@ class PostgresEventStore:
         heads = _heads(rows)
         with translated(), self._gated() as connection:
             if heads and self._heads(connection, heads) != heads:
-                raise VersionConflict("somebody else wrote to a stream first", hint="load it again and decide anew")
+                raise written_first()
             with connection.cursor().copy(self._copy) as copy:
                 copy.set_types(["uuid", "int8", "text", "bytea"])
                 for row in rows:
@@ -321,13 +322,8 @@ def _append_values(request: Append) -> list[Any]:
 def _outcome(request: Append, row: tuple[Any, ...]) -> Receipt:
     outcome, digest, *receipt = row
     if outcome == "conflict":
-        raise VersionConflict("somebody else wrote to the stream first", hint="load it again and decide anew")
-    if bytes(digest) != request.digest:
-        raise CommandIdReused(
-            f"command id {request.command_id} was used for another command",
-            field="command_id",
-            hint="choose a new id for a new command",
-        )
+        raise written_first()
+    check_same_command(request.command_id, request.digest, bytes(digest))
     return Receipt(*receipt)
 
 

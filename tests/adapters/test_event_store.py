@@ -697,41 +697,31 @@ def test_reading_by_stream_position_and_scan(make_database: Any) -> None:
         pool.close()
 
 
-def test_a_restart_of_the_server_leaves_no_stale_connection_in_the_way(database_url: str) -> None:
+@pytest.fixture
+def stale(database_url: str) -> Iterator[PostgresEventStore]:
+    """A store whose pooled connections have all been ended by the server."""
     pool = open_pool(database_url)
-    try:
-        store = PostgresEventStore(pool)
-        with ExitStack() as stack:
-            for _ in range(4):
-                stack.enter_context(pool.connection())
-        _execute(
-            database_url,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'dossier' AND datname = current_database() AND pid <> pg_backend_pid()",
-        )
-        stream = uuid4()
-        assert store.load([stream]) == {stream: []}
-        store.append(request(registered(stream)))
-        assert len(store.load([stream])[stream]) == 1
-    finally:
-        pool.close()
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(pool.connection())
+    _execute(
+        database_url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'dossier' AND datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    yield PostgresEventStore(pool)
+    pool.close()
 
 
-def test_an_append_over_a_stale_connection_says_that_nothing_was_written(database_url: str) -> None:
-    pool = open_pool(database_url)
-    try:
-        store = PostgresEventStore(pool)
-        with ExitStack() as stack:
-            for _ in range(4):
-                stack.enter_context(pool.connection())
-        _execute(
-            database_url,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'dossier' AND datname = current_database() AND pid <> pg_backend_pid()",
-        )
-        wanted = request(registered(uuid4()))
-        with pytest.raises(StoreUnavailable, match="nothing was written"):
-            store.append(wanted)
-        assert store.append(wanted).events == 1
-    finally:
-        pool.close()
+def test_a_restart_of_the_server_leaves_no_stale_connection_in_the_way(stale: PostgresEventStore) -> None:
+    stream = uuid4()
+    assert stale.load([stream]) == {stream: []}
+    stale.append(request(registered(stream)))
+    assert len(stale.load([stream])[stream]) == 1
+
+
+def test_an_append_over_a_stale_connection_says_that_nothing_was_written(stale: PostgresEventStore) -> None:
+    wanted = request(registered(uuid4()))
+    with pytest.raises(StoreUnavailable, match="nothing was written"):
+        stale.append(wanted)
+    assert stale.append(wanted).events == 1
