@@ -41,6 +41,7 @@ MAJOR = "18"
 LAUNCH_WAIT, START_WAIT, STOP_WAIT, ORPHAN_WAIT = 150.0, 120.0, 60.0, 2.0
 _POLL = 0.01
 _CHILD = "postgres: "
+_PROVISIONING = "SELECT pg_advisory_lock(hashtextextended('dossier provisions', 0))"
 _LOG_LIMIT = 10_000_000
 # macOS ends the path of a Unix socket at 103 bytes, Linux at 107.
 _SOCKET, _SOCKET_PATH_MAX = ".s.PGSQL.5432", 103
@@ -329,6 +330,8 @@ class EmbeddedPostgres:
 
     def _provision(self) -> None:
         with psycopg.connect(self.admin_url(), autocommit=True) as conn:
+            # A killed launcher's backend goes on with its statement: it holds this lock until it has ended.
+            conn.execute(_PROVISIONING)
             # The verifier, not the password, so that no log can hold it.
             password = self._passwords()[ROLE].encode()
             verifier = conn.pgconn.encrypt_password(password, ROLE.encode(), b"scram-sha-256").decode()

@@ -306,6 +306,21 @@ def test_interrupted_provisioning_is_completed(server: EmbeddedPostgres) -> None
     assert ask(server.ensure_running(), "SELECT current_database()") == [("dossier",)]
 
 
+def test_provisioning_of_a_killed_launcher_is_waited_for(server: EmbeddedPostgres) -> None:
+    server._open_home()
+    with server._launching():
+        server._initialise()
+        server._bring_up()
+        # What a killed launcher leaves: its statement goes on in a backend that has not noticed.
+        with psycopg.connect(server.admin_url(), autocommit=True) as conn:
+            conn.execute(embedded._PROVISIONING)
+            conn.execute("CREATE ROLE dossier")
+            conn.pgconn.send_query(b"CREATE DATABASE dossier OWNER dossier")
+            conn.pgconn.flush()
+            conn.pgconn.finish()
+    assert ask(server.ensure_running(), "SELECT current_database()") == [("dossier",)]
+
+
 def test_server_started_by_hand_is_used(server: EmbeddedPostgres) -> None:
     url = server.ensure_running()
     command = ["-D", str(server.data), "-c", f"config_file={server.home / 'postgres.conf'}", "-c"]
