@@ -1,6 +1,7 @@
 """Who may issue which command about whom, and who may read what.
 
-A person changes and reads their own records, an admin all. The local operator is an admin and is recorded as such.
+A person changes and reads their own records, a member of a company reads its cases, an admin does all. The local
+operator is an admin and is recorded as such.
 """
 
 from __future__ import annotations
@@ -62,7 +63,28 @@ class Permissions:
         return self.active and owner is not None and self.actor.account == owner
 
 
-ADMIN_ONLY: Final = frozenset({"GrantRole", "RevokeRole", "VerifyProfile"})
+ADMIN_ONLY: Final = frozenset(
+    {
+        "GrantRole",
+        "RevokeRole",
+        "VerifyProfile",
+        "OpenCase",
+        "UpdateCase",
+        "ChangeCaseStatus",
+        "CorrectCaseStatus",
+        "RemoveCaseStatus",
+        "CloseCase",
+        "ReopenCase",
+        "SettleCaseConflict",
+        "OpenCollective",
+        "RegisterCompany",
+        "UpdateCompany",
+        "AddCompanyMember",
+        "EndCompanyMembership",
+        "DefineStatus",
+        "RetireStatus",
+    }
+)
 OPERATOR_ONLY: Final = frozenset({"BootstrapAdmin"})
 
 
@@ -79,11 +101,12 @@ def check_command(permissions: Permissions, command: Command, owner: UUID | None
     raise AccessDenied(f"{permissions.actor.id} may not issue {name}: it takes {need}", field="actor")
 
 
-def check_read(permissions: Permissions, owner: UUID | None) -> None:
-    """Raise AccessDenied unless the actor may read the owner's record."""
-    if not (permissions.is_admin or permissions.owns(owner)):
+def check_read(permissions: Permissions, owner: UUID | None, members: frozenset[UUID] = frozenset()) -> None:
+    """Raise AccessDenied unless the actor may read the owner's record, as a member of what it belongs to if need be."""
+    if not (permissions.is_admin or permissions.owns(owner) or any(map(permissions.owns, members))):
         raise AccessDenied(
-            f"{permissions.actor.id} may not read this record: it takes the person it is about or an admin",
+            f"{permissions.actor.id} may not read this record: it takes the person it is about, a member of the company"
+            " it belongs to, or an admin",
             field="actor",
         )
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.access import BootstrapAdmin, Role
 from domain.command import Command, Participant
+from domain.company import AddCompanyMember
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Personal
@@ -177,7 +178,7 @@ def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]: 
             return _add_profile(state, command)
         case ArchiveProfile():
             return _remove_profile(state, command.profile_id)
-        case DeclareIntent() | ReviseIntent() | WithdrawIntent():
+        case DeclareIntent() | ReviseIntent() | WithdrawIntent() | AddCompanyMember():
             return []  # the account takes part only to say that it stands
         case _:
             raise InvalidCommand(f"an account does not decide on {type(command).__name__}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -35,6 +36,10 @@ class Command(BaseModel):
     def account(self) -> UUID | None:
         """Return the account the command names, if it does; a record that exists knows its owner better."""
         return getattr(self, "account_id", None)
+
+    def at(self, now: datetime) -> Self:  # noqa: ARG002 – for those to whom time matters
+        """Return the command as it is issued at this time; raises InvalidCommand for what cannot be said then."""
+        return self
 
 
 COMMAND_TYPES: Final[dict[str, type[Command]]] = {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
-from domain.command import Command
+from domain.command import Command, Participant
 from domain.event import DomainEvent
 
 S = TypeVar("S")
@@ -17,14 +18,21 @@ S = TypeVar("S")
 class Decider(Generic[S]):
     """An aggregate: `decide(state, command)` says what events happen, `evolve(state, event)` what is true after one.
 
-    `owner(state)` is the account the record belongs to, as far as the state knows.
+    `owner(state)` is the account the record belongs to, as far as the state knows. `members(state)` are further
+    accounts that may read it, `parent(state)` the record whose readers may read it too. `needs(state, command)` names
+    records that have no say in a command but must be looked at, `informed(state, others)` is the state with theirs,
+    by stream.
     """
 
     name: str
     initial: S
     decide: Callable[[S, Command], list[DomainEvent]]
     evolve: Callable[[S, Any], S]
-    owner: Callable[[S], Any]
+    owner: Callable[[S], UUID | None]
+    members: Callable[[S], frozenset[UUID]] = lambda _: frozenset()
+    parent: Callable[[S], Participant | None] = lambda _: None
+    needs: Callable[[S, Command], tuple[Participant, ...]] = lambda _, __: ()
+    informed: Callable[[S, Mapping[UUID, Any]], S] = lambda state, _: state
 
     def fold(self, events: Iterable[Any], state: S | None = None) -> S:
         """Return the state after the events, oldest first."""

@@ -89,11 +89,12 @@ class ProfileUpdated(DomainEvent, topic="profile.updated"):
     changes: Personal[dict[str, Change]]
 
 
-class ProfileVerificationChanged(DomainEvent, topic="profile.verification_changed"):
-    """Checking the profile found something."""
+class ProfileVerificationChanged(DomainEvent, topic="profile.verification_changed", schema_version=2):
+    """Checking the profile found something; `follows` is the version of the event that said so before."""
 
     status: Verification
     previous: Verification
+    follows: int | None = None
     notes: Personal[str | None] = None
 
 
@@ -132,7 +133,10 @@ ProfileEvent = (
 
 @dataclass(frozen=True)
 class ProfileState:
-    """What decisions about a profile rest on. `conflicts` maps a field to the values still to choose from."""
+    """What decisions about a profile rest on. `conflicts` maps a field to the values still to choose from.
+
+    `version` counts the events, `verified_by` is the version of the one that changed the verification last.
+    """
 
     account_id: UUID | None = None
     kind: str = ""
@@ -141,6 +145,8 @@ class ProfileState:
     verification_notes: str | None = None
     archived: bool = False
     conflicts: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    version: int = 0
+    verified_by: int | None = None
 
 
 def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:
@@ -190,7 +196,11 @@ def _update(state: ProfileState, command: UpdateProfile) -> list[DomainEvent]:
 def _verify(state: ProfileState, command: VerifyProfile) -> list[DomainEvent]:
     if command.status == state.verification and command.notes in (None, state.verification_notes):
         return []
-    return [ProfileVerificationChanged(status=command.status, previous=state.verification, notes=command.notes)]
+    return [
+        ProfileVerificationChanged(
+            status=command.status, previous=state.verification, follows=state.verified_by, notes=command.notes
+        )
+    ]
 
 
 def _resolve(state: ProfileState, command: ResolveConflict) -> list[DomainEvent]:
@@ -235,13 +245,15 @@ def with_conflict(
 
 
 def _evolve(state: ProfileState, event: ProfileEvent) -> ProfileState:
+    state = replace(state, version=state.version + 1)
     match event:
         case ProfileCreated():
             return replace(state, account_id=event.account_id, kind=event.kind, fields=known(event.fields) or {})
         case ProfileUpdated():
             return replace(state, fields=with_changes(state.fields, event.changes))
         case ProfileVerificationChanged():
-            return replace(state, verification=event.status, verification_notes=known(event.notes))
+            notes = known(event.notes)
+            return replace(state, verification=event.status, verification_notes=notes, verified_by=state.version)
         case ProfileArchived():
             return replace(state, archived=True)
         case ProfileConflictRecorded():

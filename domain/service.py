@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
@@ -13,14 +13,21 @@ from uuid import UUID
 from domain import access
 from domain.access import ACCESS, Actor, Permissions
 from domain.account import ACCOUNT
-from domain.command import Command
+from domain.case import CASE
+from domain.collective import COLLECTIVE
+from domain.command import Command, Participant
+from domain.company import COMPANY
 from domain.decider import Decider
 from domain.errors import CommandIdReused, CommandRejected, NotFound, VersionConflict
-from domain.event import EventMetadata, NewEvent, Recorded
+from domain.event import DomainEvent, EventMetadata, NewEvent, Recorded
 from domain.intent import INTENT
 from domain.profile import PROFILE
+from domain.status_catalogue import STATUS
 
-AGGREGATES: Final[dict[str, Decider[Any]]] = {decider.name: decider for decider in (ACCOUNT, PROFILE, INTENT, ACCESS)}
+AGGREGATES: Final[dict[str, Decider[Any]]] = {
+    decider.name: decider for decider in (ACCOUNT, PROFILE, INTENT, CASE, COLLECTIVE, COMPANY, STATUS, ACCESS)
+}
+"""Every aggregate by its name, which is also what the topics of its events begin with."""
 ATTEMPTS: Final = 5
 
 
@@ -123,12 +130,27 @@ class Dossier:
     def history(self, stream: UUID, *, actor: Actor) -> list[Recorded]:
         """Return the events of a record, oldest first; raises AccessDenied or NotFound."""
         loaded = self.store.load({stream, *_streams_of(actor)})
-        events = loaded[stream]
-        owner = next((event.metadata.subject for event in events if event.metadata.subject), None)
-        access.check_read(_permissions(actor, loaded), owner)
+        events, permissions = loaded[stream], _permissions(actor, loaded)
+        decider = next((known for known in AGGREGATES.values() if events and _is_of(known, events)), None)
+        if decider is None:  # a legacy record as it was taken in, or none at all
+            access.check_read(permissions, next((event.metadata.subject for event in events), None))
+        else:
+            record = _folded(decider, stream, events)
+            members = frozenset() if permissions.is_admin else self._members(record)
+            access.check_read(permissions, _owner([record]), members)
         if not events:
             raise NotFound(f"there is no record {stream}")
         return events
+
+    def _members(self, record: _Loaded) -> frozenset[UUID]:
+        """Return the accounts that may read a record because they belong to it, or to what it belongs to."""
+        members: frozenset[UUID] = record.decider.members(record.state)
+        parent = record.decider.parent(record.state)
+        return members | self._members(self._looked_up([parent])[0]) if parent else members
+
+    def _looked_up(self, participants: Sequence[Participant]) -> list[_Loaded]:
+        loaded = self.store.load({participant.stream for participant in participants}) if participants else {}
+        return [_of(participant, loaded) for participant in participants]
 
     def _decide(
         self,
@@ -141,10 +163,7 @@ class Dossier:
     ) -> Append:
         participants = command.participants()
         loaded = self.store.load({*(participant.stream for participant in participants), *_streams_of(actor)})
-        records = [
-            _folded(AGGREGATES[participant.aggregate], participant.stream, loaded[participant.stream])
-            for participant in participants
-        ]
+        records = [_of(participant, loaded) for participant in participants]
         owner = _owner(records) or command.account()
         access.check_command(_permissions(actor, loaded), command, owner)
         _check_kinds(records)
@@ -155,22 +174,28 @@ class Dossier:
                 field="expected_version",
                 hint="load the record again and decide anew",
             )
-        decided = [record.decider.decide(record.state, command) for record in records]
         now = self.clock()
+        command = command.at(now)
+        looked_at = self._looked_up(
+            [needed for record in records for needed in record.decider.needs(record.state, command)]
+        )
+        known = {record.stream: record.state for record in looked_at}
+        decided = [record.decider.decide(record.decider.informed(record.state, known), command) for record in records]
         new_events = [
-            NewEvent(record.stream, record.version + number, event, metadata)
+            NewEvent(record.stream, record.version + number, event, _occurred(event, metadata))
             for record, events in zip(records, decided, strict=True)
             for metadata in [_metadata(now, actor, _subject(record, owner), command_id, correlation_id or command_id)]
             for number, event in enumerate(events, start=1)
         ]
+        unchanged = [record for record, events in zip(records, decided, strict=True) if not events]
         return Append(
             command_id,
             digest,
             main.stream,
             main.version + len(decided[0]),
-            max(record.position for record in records),
+            max(record.position for record in (*records, *looked_at)),
             new_events,
-            {record.stream: record.version for record, events in zip(records, decided, strict=True) if not events},
+            {record.stream: record.version for record in (*unchanged, *looked_at)},
         )
 
     def _earlier(self, command_id: UUID, digest: bytes) -> Receipt | None:
@@ -196,6 +221,10 @@ def payload_digest(command: Command, actor: Actor) -> bytes:
     payload = json.dumps(command.model_dump(mode="json", exclude_unset=True), sort_keys=True)
     text = f"{type(command).__name__}\n{actor.id}\n{payload}"
     return hashlib.sha256(text.encode()).digest()
+
+
+def _of(participant: Participant, loaded: Mapping[UUID, list[Recorded]]) -> _Loaded:
+    return _folded(AGGREGATES[participant.aggregate], participant.stream, loaded[participant.stream])
 
 
 def _folded(decider: Decider[Any], stream: UUID, events: list[Recorded]) -> _Loaded:
@@ -224,7 +253,7 @@ def _owner(records: list[_Loaded]) -> UUID | None:
 
 
 def _subject(record: _Loaded, owner: UUID | None) -> UUID | None:
-    if record.decider is ACCESS:
+    if record.decider in (ACCESS, STATUS, COLLECTIVE):
         return None
     return record.stream if record.decider is ACCOUNT else owner
 
@@ -242,6 +271,12 @@ def _permissions(actor: Actor, loaded: Mapping[UUID, list[Recorded]]) -> Permiss
         return Permissions(actor, actor.roles, active=False)
     state = ACCOUNT.fold(recorded.event for recorded in events)
     return Permissions(actor, actor.roles | state.roles, state.active)
+
+
+def _occurred(event: DomainEvent, metadata: EventMetadata) -> EventMetadata:
+    """Return the envelope of an event that says itself when it took effect."""
+    effective_at: datetime | None = getattr(event, "effective_at", None)
+    return replace(metadata, occurred_at=effective_at) if effective_at else metadata
 
 
 def _metadata(

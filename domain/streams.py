@@ -31,3 +31,8 @@ def intent_id(account_id: UUID, context: str) -> UUID:
 def migration_id(system: str) -> UUID:
     """Return the stream that holds the runs of a legacy system."""
     return uuid5(NAMESPACE, f"migration\x1f{system}")
+
+
+def status_id(code: str) -> UUID:
+    """Return the stream of a case status: one a code."""
+    return uuid5(NAMESPACE, f"status\x1f{code}")

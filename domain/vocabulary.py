@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from domain.errors import InvalidCommand
 from domain.values import is_unset, normal_text
+from domain.wall_clock import read_wall_clock
 
-Shape = Literal["text", "texts", "object"]
+Shape = Literal["text", "texts", "object", "wall_clock"]
+
+_WANTED: Final = {"text": "a text", "texts": "a list of texts", "object": "an object", "wall_clock": "a date as text"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,10 @@ class FieldShape:
                 return [item for item in value if not is_unset(item)] or None
             case "object", dict():
                 return {key: item for key, item in value.items() if not is_unset(item)} or None
+            case "wall_clock", str():
+                return read_wall_clock(normal_text(value)).text
             case _:
-                wanted = {"text": "a text", "texts": "a list of texts", "object": "an object"}[self.shape]
+                wanted = _WANTED[self.shape]
                 raise ValueError(f"{wanted} is expected")
 
 
@@ -52,6 +57,11 @@ def texts() -> FieldShape:
 def json_object() -> FieldShape:
     """Return a field that holds a JSON object."""
     return FieldShape("object")
+
+
+def wall_clock() -> FieldShape:
+    """Return a field that holds a date, or a date with a time, as text."""
+    return FieldShape("wall_clock")
 
 
 def check_fields(shapes: Mapping[str, FieldShape], values: Mapping[str, Any], *, where: str, of: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -23,7 +23,10 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 ENVELOPE: Final = tuple(field.name for field in fields(EventMetadata))
 
-UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
+UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {
+    # Version 2 says which event it follows; of version 1, which no release wrote, that is not known.
+    ("profile.verification_changed", 1): lambda data: {**data, "follows": None},
+}
 """By topic and schema version: turns the data of that version into the data of the next."""
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
@@ -37,6 +40,8 @@ def canonical_json(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return _instant(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, BaseModel):
         return value.__dict__  # all of our models store what they were given: no field is dropped, renamed or computed
     if isinstance(value, tuple):
