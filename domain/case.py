@@ -18,11 +18,11 @@ from domain.case_fields import CASE_FIELDS, checked
 from domain.command import Command, Participant
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
-from domain.event import Change, DomainEvent, Erased, Personal, known
+from domain.event import Change, DomainEvent, Personal, known
 from domain.profile import changed_fields, with_changes, with_conflict
 from domain.status_catalogue import StatusDefinition, StatusState, definition_of
 from domain.streams import status_id
-from domain.timeline import Entry, Neighbours, Timeline
+from domain.timeline import Entry, Timeline
 from domain.values import Instant, Json, Reason, Text, same_json, without_unset
 from domain.vocabulary import check_fields
 from domain.wall_clock import WallClock, local_day
