@@ -24,6 +24,7 @@ class Role(StrEnum):
     ADMIN = "admin"
     AUDITOR = "auditor"
     SUPPORT = "support"
+    CLIENT = "client"
 
 
 @dataclass(frozen=True)

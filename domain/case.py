@@ -186,7 +186,10 @@ class StatusNow(BaseModel):
 
 
 class CaseOpened(DomainEvent, topic="case.opened"):
-    """A case was opened; an imported one may be closed already."""
+    """A case was opened; an imported one may be closed already.
+
+    `legacy_keys` are the ids, as legacy records wrote them, of what the id of the same name was made from.
+    """
 
     person_id: UUID | None = None
     company_id: UUID | None = None
@@ -194,6 +197,7 @@ class CaseOpened(DomainEvent, topic="case.opened"):
     fields: Personal[dict[str, Any]]
     is_current: bool = True
     completed_at: AwareDatetime | None = None
+    legacy_keys: dict[str, str] = Field(default_factory=dict)
 
 
 class CaseUpdated(DomainEvent, topic="case.updated"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from domain.command import Command, Participant
 from domain.decider import Decider
@@ -29,11 +29,15 @@ class OpenCollective(Command):
 
 
 class CollectiveOpened(DomainEvent, topic="collective.opened"):
-    """A collective process was opened; an imported one may be without a company, or completed already."""
+    """A collective process was opened; an imported one may be without a company, or completed already.
+
+    `legacy_keys` are the ids, as legacy records wrote them, of what the id of the same name was made from.
+    """
 
     company_id: UUID | None
     reference_number: str | None = None
     completed_at: AwareDatetime | None = None
+    legacy_keys: dict[str, str] = Field(default_factory=dict)
 
 
 CollectiveEvent = CollectiveOpened

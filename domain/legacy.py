@@ -12,12 +12,13 @@ from domain.event import DomainEvent, Personal
 Encoding = Literal["utf-8", "base64"]
 
 
-class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded"):
+class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded", schema_version=2):
     """A legacy record was recorded as it was found.
 
     `raw` are its original bytes (`encoding` says how they are written), `digest` the SHA-256 of its canonical form,
     hexadecimal. `bundle` is the key of the root record, `parent_key` that of the record it depends on, `created` and
-    `updated` the row's own times, `became` the stream its content went to.
+    `updated` the row's own times, `platform_created` when its document store says it was created, `became` the stream
+    its content went to.
     """
 
     system: str
@@ -27,6 +28,7 @@ class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded"):
     parent_key: str | None = None
     created: AwareDatetime | None = None
     updated: AwareDatetime | None = None
+    platform_created: AwareDatetime | None = None
     became: UUID | None = None
     digest: str
     mapping_version: int

@@ -25,6 +25,7 @@ def _fold(_: Row | None, recorded: Recorded) -> Row:
                 "parent_key": event.parent_key,
                 "created": event.created,
                 "updated": event.updated,
+                "platform_created": event.platform_created,
                 "became": event.became,
                 "digest": event.digest,
                 "mapping_version": event.mapping_version,
@@ -38,5 +39,5 @@ def _fold(_: Row | None, recorded: Recorded) -> Row:
 
 
 MODEL: Final = one_row_a_stream(
-    "legacy_ids", version=1, key="snapshot_id", topics=topics_of(LegacySnapshotRecorded), fold=_fold
+    "legacy_ids", version=2, key="snapshot_id", topics=topics_of(LegacySnapshotRecorded), fold=_fold
 )

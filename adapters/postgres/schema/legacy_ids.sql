@@ -8,6 +8,7 @@ CREATE TABLE legacy_ids (
     parent_key      text COLLATE "C",
     created         timestamptz,                -- the row's own times
     updated         timestamptz,
+    platform_created timestamptz,               -- as a document store has it, beside the application's own
     became          uuid,                       -- the stream its content went to
     digest          text             NOT NULL,
     mapping_version int              NOT NULL,
