@@ -29,8 +29,20 @@ CLOSED_PERSON = Permissions(Actor.of_account(ADA), frozenset(), active=False)
 OPERATOR = Permissions(Actor.operator(), Actor.operator().roles)
 NOBODY = Permissions(Actor("nobody"), frozenset())
 
-PERSONAL = set(COMMANDS) - {"GrantRole", "RevokeRole", "VerifyProfile", "BootstrapAdmin"}
-STAFF_ONLY = {"GrantRole", "RevokeRole", "VerifyProfile"}
+PERSONAL = {
+    "RegisterAccount",
+    "ChangeContact",
+    "DeactivateAccount",
+    "SwitchActiveProfile",
+    "CreateProfile",
+    "UpdateProfile",
+    "ArchiveProfile",
+    "ResolveConflict",
+    "DeclareIntent",
+    "ReviseIntent",
+    "WithdrawIntent",
+}
+STAFF_ONLY = set(COMMANDS) - PERSONAL - {"BootstrapAdmin"}
 MAY = {
     "person": (PERSON, PERSONAL),
     "other": (OTHER, set()),
@@ -95,6 +107,15 @@ def test_who_may_read_adas_records_and_the_whole_log(permissions: Permissions, r
         with pytest.raises(AccessDenied) as denied:
             check_audit(permissions)
         assert denied.value.field == "actor"
+
+
+def test_a_member_reads_what_belongs_to_their_company() -> None:
+    members = frozenset({OTHER_ACCOUNT_ID})
+    check_read(OTHER, None, members)
+    check_read(PERSON, ADA, members)
+    for denied in (PERSON, NOBODY, CLOSED_ADMIN):
+        with pytest.raises(AccessDenied):
+            check_read(denied, None, members)
 
 
 def test_an_account_that_calls_itself_an_operator_is_none() -> None:

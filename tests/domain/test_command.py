@@ -11,9 +11,9 @@ from domain.command import COMMAND_TYPES, Command, parse_command
 from domain.errors import CommandRejected, InvalidCommand
 from domain.event import ERASED, EVENT_TYPES, Change, DomainEvent, Erased, known, personal_fields
 from domain.service import AGGREGATES
-from domain.streams import ACCESS_STREAM, imported_id, intent_id, merged_profile_id, migration_id
+from domain.streams import ACCESS_STREAM, imported_id, intent_id, merged_profile_id, migration_id, status_id
 from tests.support.examples import ACCOUNT_ID as ADA
-from tests.support.examples import COMMANDS, EVENTS, OTHER_ACCOUNT_ID, PROFILE_ID
+from tests.support.examples import CASE_ID, COMMANDS, EVENTS, OTHER_ACCOUNT_ID, PROFILE_ID
 
 PERSONAL = [(topic, field) for topic, event in sorted(EVENTS.items()) for field in sorted(personal_fields(type(event)))]
 
@@ -58,6 +58,7 @@ def test_a_command_is_frozen(name: str) -> None:
 
 ACCOUNT = str(ADA)
 PROFILE = str(PROFILE_ID)
+CASE = str(CASE_ID)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,32 @@ PROFILE = str(PROFILE_ID)
             "tone_preference",
         ),
         ("ReviseIntent", {"account_id": ACCOUNT, "context": "service", "tone_preference": 1}, "tone_preference"),
+        ("OpenCase", {"case_id": CASE, "fields": {"passport_id": "a\0b"}}, "fields.passport_id"),
+        ("OpenCase", {"case_id": CASE, "effective_at": "2026-01-01T10:00"}, "effective_at"),
+        ("ChangeCaseStatus", {"case_id": CASE}, "status"),
+        ("ChangeCaseStatus", {"case_id": CASE, "status": "deferido", "notes": "x" * 1001}, "notes"),
+        ("ChangeCaseStatus", {"case_id": CASE, "status": "deferido", "notes": "a\0b"}, "notes"),
+        ("CorrectCaseStatus", {"case_id": CASE, "reason": "x"}, "entry"),
+        ("CorrectCaseStatus", {"case_id": CASE, "entry": 0, "reason": "x"}, "entry"),
+        ("CorrectCaseStatus", {"case_id": CASE, "entry": 1}, "reason"),
+        ("RemoveCaseStatus", {"case_id": CASE, "reason": " "}, "reason"),
+        ("CloseCase", {"case_id": CASE}, "reason"),
+        ("ReopenCase", {"case_id": CASE}, "reason"),
+        ("SettleCaseConflict", {"case_id": CASE, "reason": "x"}, "field"),
+        ("RegisterCompany", {"company_id": CASE}, "fields"),
+        ("AddCompanyMember", {"company_id": CASE}, "account_id"),
+        ("EndCompanyMembership", {"company_id": CASE, "account_id": ACCOUNT}, "reason"),
+        ("OpenCollective", {"collective_id": CASE}, "company_id"),
+        ("DefineStatus", {"code": "Em trâmite", "catalogue": "case_codes", "name": "x"}, "code"),
+        ("DefineStatus", {"code": "x" * 51, "catalogue": "case_codes", "name": "x"}, "code"),
+        ("DefineStatus", {"code": "x\n", "catalogue": "case_codes", "name": "x"}, "code"),
+        ("DefineStatus", {"code": "x", "catalogue": "", "name": "x"}, "catalogue"),
+        ("DefineStatus", {"code": "x", "catalogue": "case_codes", "name": " "}, "name"),
+        ("DefineStatus", {"code": "x", "catalogue": "case_codes", "name": "x", "colour": "red"}, "colour"),
+        ("DefineStatus", {"code": "x", "catalogue": "case_codes", "name": "x", "sort_order": 10_000}, "sort_order"),
+        ("DefineStatus", {"code": "x", "catalogue": "case_codes", "name": "x", "order": 100}, "order"),
+        ("DefineStatus", {"code": "x", "catalogue": "case_codes", "name": "x", "may_go_to": ["A"]}, "may_go_to"),
+        ("RetireStatus", {"code": "x"}, "reason"),
     ],
 )
 def test_an_error_names_the_field_at_fault(name: str, data: Any, field: str | None) -> None:
@@ -168,6 +195,9 @@ _PAST = {
     "account": ["account.registered", "account.profile_added"],
     "profile": ["profile.created", "profile.conflict_recorded"],
     "intent": ["intent.declared"],
+    "case": ["case.opened", "case.conflict_recorded"],
+    "company": ["company.registered"],
+    "status": ["status.defined"],
 }
 
 
@@ -236,6 +266,28 @@ def test_which_fields_are_personal() -> None:
         ("intent.declared", "tone_preference"),
         ("intent.revised", "changes"),
         ("intent.withdrawn", "reason"),
+        ("case.opened", "fields"),
+        ("case.updated", "changes"),
+        ("case.status_changed", "notes"),
+        ("case.status_changed", "filled"),
+        ("case.status_changed", "changes"),
+        ("case.status_changed", "carried"),
+        ("case.status_corrected", "notes"),
+        ("case.status_corrected", "filled"),
+        ("case.status_corrected", "changes"),
+        ("case.status_corrected", "reason"),
+        ("case.status_removed", "changes"),
+        ("case.status_removed", "reason"),
+        ("case.closed", "reason"),
+        ("case.reopened", "reason"),
+        ("case.conflict_recorded", "field"),
+        ("case.conflict_recorded", "values"),
+        ("case.conflict_recorded", "chosen"),
+        ("case.conflict_settled", "field"),
+        ("case.conflict_settled", "reason"),
+        ("company.member_added", "role"),
+        ("company.member_added", "fields"),
+        ("company.membership_ended", "reason"),
         ("legacy.snapshot_recorded", "raw"),
         ("legacy.record_quarantined", "raw"),
     }
@@ -256,6 +308,7 @@ def test_stream_ids_never_change() -> None:
     assert str(merged_profile_id(ADA, "personal")) == "2c1737ec-8fcb-5d3e-afff-ee67e48598e9"
     assert str(intent_id(ADA, "service")) == "68597bf0-4a3d-5975-8a24-8a4aa4f51d91"
     assert str(migration_id("contexts")) == "7ddeebbf-5f75-5c37-b271-9d532495003a"
+    assert str(status_id("exigencia")) == "3906c181-d489-5db2-8d94-660139aac5e8"
 
 
 def test_stream_ids_of_different_things_differ() -> None:

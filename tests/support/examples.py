@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -23,7 +23,38 @@ from domain.account import (
     RoleRevoked,
     SwitchActiveProfile,
 )
+from domain.case import (
+    CaseClosed,
+    CaseConflictRecorded,
+    CaseConflictSettled,
+    CaseOpened,
+    CaseReopened,
+    CaseStatusChanged,
+    CaseStatusCorrected,
+    CaseStatusRemoved,
+    CaseUpdated,
+    ChangeCaseStatus,
+    CloseCase,
+    CorrectCaseStatus,
+    OpenCase,
+    RemoveCaseStatus,
+    ReopenCase,
+    SettleCaseConflict,
+    StatusNow,
+    UpdateCase,
+)
+from domain.collective import CollectiveOpened, OpenCollective
 from domain.command import Command
+from domain.company import (
+    AddCompanyMember,
+    CompanyMemberAdded,
+    CompanyMembershipEnded,
+    CompanyRegistered,
+    CompanyUpdated,
+    EndCompanyMembership,
+    RegisterCompany,
+    UpdateCompany,
+)
 from domain.contexts import Context
 from domain.event import Change, DomainEvent, EventMetadata, Source
 from domain.intent import (
@@ -50,14 +81,22 @@ from domain.profile import (
     Verification,
     VerifyProfile,
 )
+from domain.status_catalogue import DefineStatus, RetireStatus, StatusDefined, StatusDefinition, StatusRetired
+from domain.wall_clock import ZONE, WallClock
 
 ACCOUNT_ID: Final = UUID("0a000000-0000-4000-8000-000000000001")
 OTHER_ACCOUNT_ID: Final = UUID("0a000000-0000-4000-8000-000000000002")
 PROFILE_ID: Final = UUID("0b000000-0000-4000-8000-000000000001")
 OTHER_PROFILE_ID: Final = UUID("0b000000-0000-4000-8000-000000000002")
+CASE_ID: Final = UUID("0f000000-0000-4000-8000-000000000001")
+COMPANY_ID: Final = UUID("0f000000-0000-4000-8000-000000000002")
+COLLECTIVE_ID: Final = UUID("0f000000-0000-4000-8000-000000000003")
 STREAM_ID: Final = UUID("0c000000-0000-4000-8000-000000000001")
 RUN_ID: Final = UUID("0d000000-0000-4000-8000-000000000001")
 COMMAND_ID: Final = UUID("0e000000-0000-4000-8000-000000000001")
+
+_EARLIER: Final = datetime(2023, 5, 30, 13, 0, tzinfo=UTC)
+_LATER: Final = datetime(2023, 6, 1, 8, 30, 0, 120_000, tzinfo=UTC)
 
 COMMANDS: Final[dict[str, Command]] = {
     type(command).__name__: command
@@ -77,10 +116,43 @@ COMMANDS: Final[dict[str, Command]] = {
         DeclareIntent(account_id=ACCOUNT_ID, context=Context.SERVICE, fields={"service_type": "seeking"}),
         ReviseIntent(account_id=ACCOUNT_ID, context=Context.SERVICE, changes={"service_type": "offering"}),
         WithdrawIntent(account_id=ACCOUNT_ID, context=Context.SERVICE),
+        RegisterCompany(company_id=COMPANY_ID, fields={"name": "Açúcar & Filhos", "tax_id": "12.345.678/0001-95"}),
+        UpdateCompany(company_id=COMPANY_ID, changes={"phone_number": "+55 11 0000-0000"}),
+        AddCompanyMember(company_id=COMPANY_ID, account_id=ACCOUNT_ID, role="HR"),
+        EndCompanyMembership(company_id=COMPANY_ID, account_id=ACCOUNT_ID, reason="left the company"),
+        OpenCollective(collective_id=COLLECTIVE_ID, company_id=COMPANY_ID, reference_number="2026/7"),
+        OpenCase(
+            case_id=CASE_ID,
+            person_id=ACCOUNT_ID,
+            collective_id=COLLECTIVE_ID,
+            fields={"passport_id": "p1"},
+            status="em_preparacao",
+            notes="papers are complete",
+            effective_at=_EARLIER,
+        ),
+        UpdateCase(case_id=CASE_ID, changes={"dou_date": "2023-06-01"}),
+        ChangeCaseStatus(
+            case_id=CASE_ID, status="em_tramite", effective_at=_LATER, filled={"protocol_number": "47039.000001"}
+        ),
+        CorrectCaseStatus(case_id=CASE_ID, entry=2, notes="a day too early", effective_at=_LATER, reason="misread"),
+        RemoveCaseStatus(case_id=CASE_ID, entry=2, reason="meant for another case"),
+        CloseCase(case_id=CASE_ID, reason="a newer one took its place"),
+        ReopenCase(case_id=CASE_ID, reason="closed by mistake"),
+        SettleCaseConflict(case_id=CASE_ID, field="status", reason="the history is right"),
+        DefineStatus(
+            code="aguardando_cliente",
+            catalogue="case_codes",
+            name="Aguardando o cliente",
+            name_en="Waiting for the client",
+            category="review",
+            colour="#D97706",
+            sort_order=18,
+            fillable_fields=("deadline_date",),
+            may_go_to=("em_tramite",),
+        ),
+        RetireStatus(code="diario_oficial", reason="publicado_dou says the same"),
     )
 }
-
-_LATER: Final = datetime(2023, 6, 1, 8, 30, 0, 120_000, tzinfo=UTC)
 
 EVENTS: Final[dict[str, DomainEvent]] = {
     event.topic: event
@@ -152,6 +224,90 @@ EVENTS: Final[dict[str, DomainEvent]] = {
             tables={"User": 3, "ContextProfile": 7},
         ),
         MigrationRunCompleted(run_id=RUN_ID, system="contexts", recorded=10, unchanged=2, quarantined=1, events=31),
+        CompanyRegistered(fields={"name": "Açúcar & Filhos", "tax_id": "12.345.678/0001-95"}, is_active=True),
+        CompanyUpdated(changes={"tax_id": Change(old="12.345.678/0001-95", new="12345678000195")}),
+        CompanyMemberAdded(
+            account_id=None,
+            person_key="k17aaaa",
+            role="HR",
+            fields={"start_date": "2020-01-31", "end_date": 1_700_000_000_000},
+            is_current=None,
+        ),
+        CompanyMembershipEnded(member=3, account_id=ACCOUNT_ID, reason="left the company"),
+        CollectiveOpened(
+            company_id=COMPANY_ID,
+            reference_number="2026/7",
+            completed_at=_LATER,
+            legacy_keys={"company_id": "k23bbbb"},
+        ),
+        CaseOpened(
+            person_id=ACCOUNT_ID,
+            company_id=None,
+            collective_id=COLLECTIVE_ID,
+            fields={"passport_id": "p1", "dou_date": "2023-06-01"},
+            is_current=False,
+            completed_at=_LATER,
+            legacy_keys={"collective_id": "k45cccc", "person_id": "k67dddd"},
+        ),
+        CaseUpdated(changes={"dou_date": Change(old="2023-06-01", new=None), "cargo": Change(new="Engenheira")}),
+        CaseStatusChanged(
+            status="exigencia",
+            previous="em_tramite",
+            effective_at=_LATER,
+            day=date(2023, 6, 1),
+            follows=2,
+            precedes=7,
+            superseded_by=9,
+            notes="falta a procuração",
+            filled={"deadline_date": "2023-06-30T12:00"},
+            changes={"deadline_date": Change(new="2023-06-30T12:00")},
+            dated=WallClock(text="2023-06-01T05:30", day=date(2023, 6, 1), instant=_LATER, zone=ZONE),
+            carried={"metadata": {"source": "bulk", "rows": [1, 2.5, None]}},
+        ),
+        CaseStatusCorrected(
+            entry=2,
+            left_between=(None, 7),
+            status="em_tramite",
+            effective_at=_LATER,
+            day=date(2023, 6, 1),
+            follows=4,
+            precedes=None,
+            now=StatusNow(entry=8, status="em_tramite", since=_LATER, day=date(2023, 6, 1)),
+            notes="protocolled",
+            filled={"protocol_number": "47039.000001"},
+            changes={"protocol_number": Change(old="47039", new="47039.000001")},
+            reason="misread",
+        ),
+        CaseStatusRemoved(
+            entry=2,
+            effective_at=_LATER,
+            follows=1,
+            precedes=7,
+            changes={"protocol_number": Change(old="47039.000001", new=None)},
+            reason="meant for another case",
+        ),
+        CaseClosed(reason="a newer one took its place"),
+        CaseReopened(reason="closed by mistake"),
+        CaseConflictRecorded(field="status", values=("deferido", None), chosen="deferido", rule="status_rank"),
+        CaseConflictSettled(field="status", reason="the history is right"),
+        StatusDefined(
+            definition=StatusDefinition(
+                catalogue="case_codes",
+                code="exigencia",
+                name="Exigência",
+                name_en="Requirement",
+                description="the authority asks for something",
+                category="review",
+                colour="#D97706",
+                sort_order=14,
+                order=None,
+                fillable_fields=("deadline_date",),
+                allow_documents=True,
+                may_go_to=("em_tramite", "juntada_documento"),
+            ),
+            in_use=True,
+        ),
+        StatusRetired(reason="publicado_dou says the same"),
     )
 }
 
