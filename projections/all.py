@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from projections import accounts, intents, legacy_ids, migration_runs, profiles
+from projections import (
+    accounts,
+    cases,
+    collectives,
+    companies,
+    company_members,
+    intents,
+    legacy_ids,
+    migration_runs,
+    profiles,
+    status_history,
+    statuses,
+)
 from projections.read_model import ReadModel
 
 READ_MODELS: Final[tuple[ReadModel, ...]] = (
     accounts.MODEL,
     profiles.MODEL,
     intents.MODEL,
+    cases.MODEL,
+    status_history.MODEL,
+    companies.MODEL,
+    company_members.MODEL,
+    collectives.MODEL,
+    statuses.MODEL,
     legacy_ids.MODEL,
     migration_runs.MODEL,
 )

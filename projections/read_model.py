@@ -9,7 +9,7 @@ from typing import Any
 from domain.event import Recorded
 
 Row = dict[str, Any]
-"""A row as plain values by column name: UUID, str, int, bool, aware datetime, list, dict (JSON) or None."""
+"""A row as plain values by column name: UUID, str, int, float, bool, date, aware datetime, list, dict or None."""
 
 Key = tuple[Any, ...]
 """The values of a row's primary key, in the order of the key columns."""

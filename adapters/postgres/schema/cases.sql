@@ -1,0 +1,38 @@
+-- The read model `cases` (projections/cases.py). Run with search_path set to the model's own schema.
+CREATE TABLE cases (
+    case_id       uuid        NOT NULL,
+    person_id     uuid,
+    company_id    uuid,                    -- null for a case of a collective process, which has a company of its own
+    collective_id uuid,
+    legacy_keys   jsonb       NOT NULL CHECK (jsonb_typeof(legacy_keys) = 'object'),
+    fields        jsonb       NOT NULL CHECK (jsonb_typeof(fields) = 'object'),
+    status        text,                    -- the one in force; null: undetermined
+    status_entry  int,                     -- its entry in `status_history`
+    status_since  timestamptz,             -- when it took effect
+    status_day    date,                    -- the day of that, in São Paulo
+    delivery_date date,                    -- deadlines of the status in force, if it has any
+    client_date   date,
+    due_on        date,                    -- the earliest of delivery_date and fields.deadline_date; null once closed
+    instants      jsonb       NOT NULL CHECK (jsonb_typeof(instants) = 'object'),    -- of fields that hold a time
+    is_current    boolean     NOT NULL,
+    completed_at  timestamptz,
+    conflicts     jsonb       NOT NULL CHECK (jsonb_typeof(conflicts) = 'object'),   -- open ones: field -> values
+    created_at    timestamptz NOT NULL,    -- occurred
+    updated_at    timestamptz NOT NULL,    -- occurred, of the last event
+    origin        text        NOT NULL,    -- of the event that opened it: live, or the import run
+    version       bigint      NOT NULL CHECK (version >= 1),
+    position      bigint      NOT NULL,
+    recorded_at   timestamptz NOT NULL,    -- of the last event
+    CHECK (num_nonnulls(status, status_entry, status_since, status_day) IN (0, 4)),
+    CHECK (num_nonnulls(delivery_date, client_date) IN (0, 2)),
+    CHECK (is_current OR due_on IS NULL)
+);
+-- indexes
+ALTER TABLE cases ADD PRIMARY KEY (case_id);
+-- Each ends in the key, so that a page after a key is read off the index in order, however many cases there are.
+CREATE INDEX cases_status ON cases (status, case_id);
+CREATE INDEX cases_company ON cases (company_id, status, case_id);
+CREATE INDEX cases_collective ON cases (collective_id, status, case_id);
+CREATE INDEX cases_person ON cases (person_id, case_id);
+CREATE INDEX cases_due ON cases (due_on, case_id) WHERE is_current AND due_on IS NOT NULL;
+CREATE INDEX cases_status_since ON cases (status_since, case_id);
