@@ -17,7 +17,6 @@ from adapters.garbage import rare_collections
 from adapters.legacy.json_lines import LineFiles, open_export
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import InputUnreadable, NotFound
-from domain.streams import imported_id
 from migrations_replay.bundle import Bundle, BundleIndex, Selection
 from migrations_replay.facts import Facts, LegacySystem
 from migrations_replay.reconcile import BREACHES, Proof, Reconcile
@@ -176,7 +175,7 @@ def _by_name(system: LegacySystem, index: BundleIndex, name: str) -> Bundle | No
     if bundle := index.find(system.root, name):
         return bundle
     for key in index.keys(system.root):
-        if str(imported_id("account", system.name, system.root, key)) == name:
+        if str(system.stream_of(key)) == name:
             return index.find(system.root, key)
     return None
 

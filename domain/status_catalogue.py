@@ -34,7 +34,7 @@ class StatusDefinition(BaseModel):
 
     catalogue: str
     code: str | None
-    name: str
+    name: str | None
     name_en: str | None = None
     description: str | None = None
     category: str | None = None
@@ -120,7 +120,7 @@ def _define(state: StatusState, command: DefineStatus) -> list[DomainEvent]:
     before = definition_of(command.code, state)
     if before is not None and before.catalogue != command.catalogue:
         raise RuleViolated(f"{command.code} is a status of the catalogue {before.catalogue}", field="catalogue")
-    definition = StatusDefinition(**command.model_dump())
+    definition = StatusDefinition(**{name: value for name, value in command.model_dump().items() if value != ""})
     return [] if definition == before and state.in_use else [StatusDefined(definition=definition)]
 
 

@@ -40,12 +40,16 @@ class LegacySource(Protocol):
 class LegacyTable:
     """How a table hangs together with others: the table its rows belong to, the field that says so, and references.
 
-    A row whose parent is not there cannot be taken in; a reference that points nowhere is a finding.
+    A row whose parent is not there cannot be taken in; a reference that leads to none of its tables is a finding. Rows
+    with the same value in the field `one_by` make one bundle. Other rows refer to a row by the field `named_by`, if it
+    has a value there, instead of its key.
     """
 
     parent_field: str = ""
     parent_table: str = ""
-    references: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    one_by: str = ""
+    named_by: str = ""
 
 
 class LegacyTables(Protocol):
@@ -54,6 +58,8 @@ class LegacyTables(Protocol):
     name: str
     root: str
     tables: Mapping[str, LegacyTable]
+    renamed: Mapping[str, str]
+    """Tables that newer exports call by another name; both are in `tables`, one of them is enough."""
     inherited: frozenset[str]
     """Quarantine codes that a record passes on to the records that depend on it; other codes become `no_subject`."""
 
@@ -162,6 +168,8 @@ class BundleIndex:
         self.tables = (*known, *(table for table in source.tables() if table not in system.tables))
         self.rows = dict.fromkeys(self.tables, 0)
         self._keys: dict[str, dict[str, int]] = {table: {} for table in self.tables}
+        self._names: dict[str, set[str]] = {name: set() for name, shape in system.tables.items() if shape.named_by}
+        self._ones: dict[tuple[int, str], int] = {}
         self._table, self._line, self._length = array("H"), array("Q"), array("Q")
         self._offset, self._next, self._last_of = array("Q"), array("q"), array("q")
         self._root_of = array("q")
@@ -213,9 +221,11 @@ class BundleIndex:
         return key in self._keys.get(table, ())
 
     def exists(self, table: str, key: str) -> bool:
-        """Tell whether the source holds a row with this key, taken in or not."""
+        """Tell whether the source holds a row other rows refer to by this key, taken in or not."""
         if table not in self._keys:
             return False
+        if table in self._names:
+            return key in self._names[table]
         return key in self._keys[table] or (self.tables.index(table), key) in self._refused
 
     def select(self, bundles: Iterable[Bundle] | None = None) -> Selection:
@@ -235,11 +245,15 @@ class BundleIndex:
             read = read_line(raw)
             fields = _agreed(read.value)
             key = convert.key(fields.get(id_field(fields)))
+            if table in self._names and (name := self._name(table, key, fields)) is not None:
+                self._names[table].add(name)
             if key is not None and self._is_copy(number, key, raw):
                 continue
             problem, root = self._place(table, key, fields, read)
             if problem is None and key is not None:
                 self._take(number, line, offset, len(raw), table, key, root)
+                if (one := self._one(number, table, fields)) is not None:
+                    self._ones.setdefault(one, self._root_of[-1])
             elif problem is not None:
                 refusal = _Refusal(number, line, offset, len(raw), key, problem, root)
                 self._refusals.append(refusal)
@@ -269,7 +283,18 @@ class BundleIndex:
             return read.problem, root
         if key is None:
             return Problem("no_id", "the record has no usable id"), root
+        if (one := self._one(self.tables.index(table), table, fields)) is not None:
+            root = self._ones.get(one, root)
         return self._system.refuse(table, read.value) or lost, root
+
+    def _one(self, number: int, table: str, fields: Mapping[str, Any]) -> tuple[int, str] | None:
+        """Return what a row shares with the rows it makes a bundle with, if it shares anything."""
+        name = self._system.tables.get(table, LegacyTable()).one_by
+        value = convert.key(fields.get(name)) if name else None
+        return None if value is None else (number, value)
+
+    def _name(self, table: str, key: str | None, fields: Mapping[str, Any]) -> str | None:
+        return convert.key(fields.get(self._system.tables[table].named_by)) or key
 
     def _root_for(self, shape: LegacyTable, parent: str | None) -> tuple[Problem | None, int]:
         if parent is None or shape.parent_table not in self._keys:
@@ -317,15 +342,19 @@ class BundleIndex:
         key = convert.key(document.get(id_field(document))) or ""
         shape = self._system.tables.get(table, LegacyTable())
         dangling, foreign = set(), set()
-        for name, target in shape.references.items():
+        for name, targets in shape.references.items():
             points_to = convert.key(document.get(name))
-            if points_to is None:
+            # What the system does not name and the export does not have cannot be checked.
+            checked = [target for target in targets if target in self._system.tables or target in self._keys]
+            if points_to is None or not checked:
                 continue
-            if not self.exists(target, points_to):
+            found = next((target for target in checked if self.exists(target, points_to)), None)
+            if found is None:
                 dangling.add(name)
-            elif self._root_of[self._keys[target].get(points_to, number)] != self._root_of[number]:
+            elif self._root_of[self._keys[found].get(points_to, number)] != self._root_of[number]:
                 foreign.add(name)
-        parent = convert.key(document.get(shape.parent_field)) if shape.parent_field else None
+        belongs_to = shape.parent_field or shape.named_by
+        parent = convert.key(document.get(belongs_to)) if belongs_to else None
         return LegacyRecord(
             table, key, self._line[number], raw, document, parent, frozenset(dangling), frozenset(foreign)
         )

@@ -51,7 +51,7 @@ class Place(NamedTuple):
     """
 
     model: str
-    key: UUID
+    key: UUID | tuple[UUID, int]
     column: str
     steps: tuple[str | int, ...] = ()
     item: bool = False
@@ -73,7 +73,8 @@ class Expected(NamedTuple):
 class RecordFacts:
     """What became of one record: the class of each leaf, where its values went, its own times.
 
-    `created_at` is the pointer to where its creation time was found.
+    `created_at` is the pointer to where its creation time was found, `platform` when a document store says it was
+    created, `changed` any other time it holds.
     """
 
     record: LegacyRecord
@@ -83,12 +84,16 @@ class RecordFacts:
     created: datetime | None = None
     created_at: str = ""
     updated: datetime | None = None
+    platform: datetime | None = None
+    changed: datetime | None = None
     became: UUID | None = None
 
     @property
     def earliest(self) -> datetime | None:
-        """The creation time, or what stands in for it: the earliest readable time of the record."""
-        return self.created or self.updated
+        """The creation time, or what stands in for it: the platform's, else the earliest readable time."""
+        if self.created or self.platform:
+            return self.created or self.platform
+        return min(filter(None, (self.updated, self.changed)), default=None)
 
     def mark(self, pointer: str, value: Any, leaf_class: str) -> None:
         """Give every leaf at and under a pointer its class; unset ones are normalised."""
@@ -125,8 +130,12 @@ class LegacySystem(LegacyTables, Protocol):
         """Return what a bundle implies; pure."""
         ...
 
-    def subject_of(self, root_key: str) -> UUID:
-        """Return the account whose data the bundle of a root holds."""
+    def stream_of(self, root_key: str) -> UUID:
+        """Return what a root record becomes."""
+        ...
+
+    def subject_of(self, root_key: str) -> UUID | None:
+        """Return the person whose data the bundle of a root holds, None where the key alone does not tell."""
         ...
 
 
@@ -232,8 +241,8 @@ class Facts:
         for place in places:
             facts.expect(f"/{name}", place, value)
 
-    def time(self, facts: RecordFacts, name: str, column: str) -> datetime | None:
-        """Take one of a row's own times; returns it in UTC, or None if it is unset or unreadable."""
+    def instant(self, facts: RecordFacts, name: str, *places: Place) -> datetime | None:
+        """Take a point in time; returns it in UTC, or None if it is unset or unreadable."""
         document = facts.record.document
         if name not in document:
             return None
@@ -247,8 +256,24 @@ class Facts:
             self.unreadable(facts, f"/{name}", name, raw)
             return None
         facts.mark(f"/{name}", raw, MAPPED)
-        facts.expect(f"/{name}", Place("legacy_ids", facts.snapshot, column), moment)
+        for place in places:
+            facts.expect(f"/{name}", place, moment)
         return moment
+
+    def time(self, facts: RecordFacts, name: str, column: str) -> datetime | None:
+        """Take one of a row's own times; returns it in UTC, or None if it is unset or unreadable."""
+        return self.instant(facts, name, Place("legacy_ids", facts.snapshot, column))
+
+    def document_times(self, facts: RecordFacts, created: str = "", updated: str = "") -> None:
+        """Take the times of a document: the platform's, and the application's own, as far as its table has them.
+
+        A missing creation time is a finding; what stands in for it is `earliest`.
+        """
+        facts.platform = self.time(facts, PLATFORM_TIME, "platform_created")
+        facts.updated = self.time(facts, updated, "updated") if updated else None
+        facts.created = self.time(facts, created, "created") if created else None
+        if created and facts.created is None:
+            self.finding(facts, created, "assumed_time", facts.earliest)
 
     def row_times(self, facts: RecordFacts, created: str, updated: str) -> None:
         """Take a row's creation and update times; a missing creation time is that of the platform, and a finding."""
@@ -268,6 +293,25 @@ class Facts:
         except Unreadable:
             self.unreadable(facts, pointer, name, raw)
             return None
+
+    def flag(self, facts: RecordFacts, name: str, place: Place) -> bool | None:
+        """Take a yes or no; returns None if it is unset or unreadable."""
+        document = facts.record.document
+        if name not in document:
+            return None
+        raw = document[name]
+        if isinstance(raw, bool):
+            facts.mark(f"/{name}", raw, MAPPED)
+            facts.expect(f"/{name}", place, raw)
+            return raw
+        self.unreadable(facts, f"/{name}", name, raw)
+        return None
+
+    def dangling(self, facts: RecordFacts, *names: str) -> None:
+        """Report the references among these fields that lead nowhere."""
+        for name in names:
+            if name in facts.record.dangling:
+                self.finding(facts, name, "dangling_reference", facts.record.document[name])
 
     def vocabulary(self, candidate: Candidate, name: str, shape: FieldShape) -> None:
         """Report a value outside the vocabulary its field is meant to hold."""
@@ -304,6 +348,14 @@ class Facts:
 def pointer_to(*steps: str | int) -> str:
     """Return the JSON pointer for the steps."""
     return "/" + "/".join([escaped(str(step)) for step in steps]) if steps else ""
+
+
+def without_home(bundle: Bundle) -> Facts:
+    """Return what a record of a table that has no home implies: it is recorded, and its leaves are unmapped."""
+    facts = Facts(bundle, None)
+    for record in facts.records.values():
+        facts.no_target(record, {pointer_to(name): value for name, value in record.record.document.items()})
+    return facts
 
 
 def unique(values: list[Any]) -> list[Any]:

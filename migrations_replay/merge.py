@@ -41,7 +41,11 @@ def choose_first(facts: Facts, found: list[Candidate], name: str, place: Place, 
 
 def choose_last(facts: Facts, values: list[Offered], name: str, place: Place, *, rule: str) -> list[Any]:
     """Choose the last of the JSON values (at least one); returns the distinct normal forms in order."""
-    winner = values[-1]
+    return choose(facts, values, values[-1], name, place, rule=rule)
+
+
+def choose(facts: Facts, values: list[Offered], winner: Offered, name: str, place: Place, *, rule: str) -> list[Any]:
+    """Choose one of the JSON values; returns the distinct normal forms in order."""
     for value in values:
         _settle(value, winner, place)
     forms = unique([convert.normal_json(value.value) for value in values])

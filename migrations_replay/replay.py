@@ -285,6 +285,7 @@ def snapshot_of(facts: Facts, record: RecordFacts, mapping_version: int) -> Lega
         parent_key=found.parent,
         created=record.created,
         updated=record.updated,
+        platform_created=record.platform,
         became=record.became,
         digest=found.digest,
         mapping_version=mapping_version,

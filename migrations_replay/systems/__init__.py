@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from migrations_replay.facts import LegacySystem
-from migrations_replay.systems import contexts
+from migrations_replay.systems import cases, contexts
 
-SYSTEMS: Final[dict[str, LegacySystem]] = {system.name: system for system in (contexts.SYSTEM,)}
+SYSTEMS: Final[dict[str, LegacySystem]] = {system.name: system for system in (contexts.SYSTEM, cases.SYSTEM)}
 """Every legacy system by its name."""

@@ -31,6 +31,7 @@ from migrations_replay.facts import (
     RecordFacts,
     pointer_to,
     unique,
+    without_home,
 )
 from migrations_replay.leaves import DERIVED, NORMALISED, UNMAPPED
 from migrations_replay.merge import Offered, choose_first, choose_last, drop_texts, take_keys, take_texts
@@ -86,8 +87,9 @@ class ContextsSystem:
         "User": LegacyTable(),
         "ContextProfile": LegacyTable("userId", "User"),
         "Profile": LegacyTable("contextProfileId", "ContextProfile"),
-        "ChatMessage": LegacyTable("userId", "User", references={"contextProfileId": "ContextProfile"}),
+        "ChatMessage": LegacyTable("userId", "User", references={"contextProfileId": ("ContextProfile",)}),
     }
+    renamed: Mapping[str, str] = {}
     inherited = frozenset({"unknown_context"})
 
     def refuse(self, table: str, document: Mapping[str, Any]) -> Problem | None:
@@ -96,14 +98,18 @@ class ContextsSystem:
             return Problem("unknown_context", "contextType is none of the five contexts")
         return None
 
-    def subject_of(self, root_key: str) -> UUID:
+    def stream_of(self, root_key: str) -> UUID:
         """Return the account a user becomes."""
         return imported_id("account", self.name, self.root, root_key)
+
+    def subject_of(self, root_key: str) -> UUID:
+        """Return that account: the data is all its own."""
+        return self.stream_of(root_key)
 
     def derive(self, bundle: Bundle) -> Facts:
         """Return what a user with their contexts, blobs and messages implies."""
         if bundle.root.table != self.root:
-            return _without_home(bundle)
+            return without_home(bundle)
         account_id = self.subject_of(bundle.root.key)
         facts = Facts(bundle, account_id)
         for record in facts.records.values():
@@ -435,13 +441,6 @@ def _sent_at(document: Mapping[str, Any]) -> datetime | None:
         return convert.instant(document.get("createdAt"))
     except Unreadable:
         return None
-
-
-def _without_home(bundle: Bundle) -> Facts:
-    facts = Facts(bundle, None)
-    for record in facts.records.values():
-        facts.no_target(record, {pointer_to(name): value for name, value in record.record.document.items()})
-    return facts
 
 
 SYSTEM: Final = ContextsSystem()
