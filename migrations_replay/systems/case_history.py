@@ -78,7 +78,7 @@ def _told_by(name: str) -> tuple[str, ...]:
 
 
 _CODES: Final = {_told_by(code): code for code in SEEDED} | {
-    _told_by(status.name): code for code, status in SEEDED.items() if status.catalogue == CASE_CODES
+    _told_by(status.name or ""): code for code, status in SEEDED.items() if status.catalogue == CASE_CODES
 }
 
 
@@ -241,7 +241,7 @@ class _Histories:
                 active[0].facts, "isActive", [row.key for row in active], active[0].key, "latest_change"
             )
             for row in active[1:]:
-                self._facts.finding(row.facts, "isActive", "several_active", True)
+                self._facts.finding(row.facts, "isActive", "several_active", row.facts.record.document["isActive"])
         return active[0] if active else None
 
     def _time(self, row: _Row) -> datetime:
@@ -437,12 +437,12 @@ class _Histories:
                 change.carried[target] = value
         self._metadata(change)
         place = self._at(change.number, "carried", "fillable_fields")
-        lists: list[tuple[RecordFacts, list[str]]] = []
-        for row in change.rows:
-            if row.has("fillableFields") and (
-                items := take_texts(self._facts, row.facts, "/fillableFields", row.raw("fillableFields"), place)
-            ):
-                lists.append((row.facts, items))
+        taken = [
+            (row.facts, take_texts(self._facts, row.facts, "/fillableFields", row.raw("fillableFields"), place))
+            for row in change.rows
+            if row.has("fillableFields")
+        ]
+        lists = [(facts, items) for facts, items in taken if items]
         if not lists:
             return
         chosen = change.carried["fillable_fields"] = lists[0][1]
@@ -592,9 +592,7 @@ class _Histories:
         choose_first(self._facts, found, name, place, rule=RULE)
         for candidate in found:
             if candidate.value == found[0].value:
-                change.came_from(
-                    place.column if not place.steps else place.steps[-1], candidate.facts, candidate.pointer
-                )
+                change.came_from(name, candidate.facts, candidate.pointer)
         value: str = found[0].value
         return value
 

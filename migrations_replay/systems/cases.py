@@ -1,7 +1,7 @@
 """The cases system: one status text per process, and rows kept beside it, become cases with a status history.
 
-The rules are those of `docs/legacy/cases.md`; K-numbers refer to it. How the history of one process is put together is in
-`case_history.py`.
+The rules are those of `docs/legacy/cases.md`; K-numbers refer to it. How the history of one process is put together is
+in `case_history.py`.
 """
 
 from __future__ import annotations
@@ -525,23 +525,9 @@ def _flag(facts: Facts, row: RecordFacts, name: str) -> Candidate | None:
 
 
 def _fillable(facts: Facts, rows: list[RecordFacts], stream: UUID) -> list[str]:
-    """Take the names of the fields a status may fill, in our spelling; of several rows the latest with any decides."""
+    """Take the names of the fields a status may fill; of several rows the latest with any decides."""
     place = Place("statuses", stream, "fillable_fields", item=True)
-    lists: list[tuple[RecordFacts, list[str]]] = []
-    for row in rows:
-        if "fillableFields" not in row.record.document:
-            continue
-        names = take_texts(facts, row, "/fillableFields", row.record.document["fillableFields"], place)
-        for index, expected in enumerate(row.expected):
-            if expected.place != place:
-                continue
-            if expected.value in FILLABLE_NAMES:
-                row.classes[expected.pointer] = NORMALISED
-                row.expected[index] = expected._replace(value=FILLABLE_NAMES[expected.value])
-            else:
-                facts.finding(row, expected.pointer[1:], "outside_vocabulary", expected.value)
-        if names:
-            lists.append((row, [FILLABLE_NAMES.get(name, name) for name in names]))
+    lists = [(row, names) for row in rows if (names := _fillable_names(facts, row, place))]
     if not lists:
         return []
     chosen = lists[0][1]
@@ -551,6 +537,20 @@ def _fillable(facts: Facts, rows: list[RecordFacts], stream: UUID) -> list[str]:
     if len(values := unique([names for _, names in lists])) > 1:
         facts.conflict(lists[0][0], "fillableFields", values, chosen, "latest_row")
     return chosen
+
+
+def _fillable_names(facts: Facts, row: RecordFacts, place: Place) -> list[str]:
+    """Take names of fields in our spelling; one we do not know is kept as it is, with a finding."""
+    if "fillableFields" not in row.record.document:
+        return []
+    names = take_texts(facts, row, "/fillableFields", row.record.document["fillableFields"], place)
+    for index, expected in enumerate(row.expected):
+        if expected.place == place and expected.value in FILLABLE_NAMES:
+            row.classes[expected.pointer] = NORMALISED
+            row.expected[index] = expected._replace(value=FILLABLE_NAMES[expected.value])
+        elif expected.place == place:
+            facts.finding(row, expected.pointer[1:], "outside_vocabulary", expected.value)
+    return [FILLABLE_NAMES.get(name, name) for name in names]
 
 
 ReadValue = Callable[[Facts, RecordFacts, str], Candidate | None]
