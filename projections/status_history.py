@@ -13,6 +13,10 @@ from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Key, ReadModel, Row, Rows
 
 _Event = StatusEntryEvent | ProfileVerificationChanged
+_UNSET: Final = (
+    *("previous", "active_to", "notes", "reason", "superseded_by", "day", "date_text", "date_at", "date_zone"),
+    *("delivery_date", "client_date", "duration_s"),
+)
 
 
 def _touches(recorded: Recorded) -> Iterable[Key]:
@@ -84,13 +88,13 @@ def _evolve(rows: Rows, recorded: Recorded) -> Mapping[Key, Row]:
             if event.superseded_by is None:
                 _place(entries, number, event.follows, event.precedes)
         case CaseStatusCorrected():
-            entries.begin(_corrected(event, recorded))
+            entries.begin(_corrected(event, recorded, entries))
             _supersede(entries, event.entry, number)
             entries.join(*event.left_between)
             _place(entries, number, event.follows, event.precedes)
         case CaseStatusRemoved():
             # Beside the superseded entry nothing moves: the new one begins at the same time.
-            entries.begin(_removed(event, recorded))
+            entries.begin(_removed(event, recorded, entries))
             _supersede(entries, event.entry, number)
             _place(entries, number, event.follows, event.precedes)
         case _:
@@ -134,12 +138,18 @@ def _changed(event: CaseStatusChanged, recorded: Recorded) -> Row:
     )
 
 
-def _corrected(event: CaseStatusCorrected, recorded: Recorded) -> Row:
-    return _entry(recorded, event.status, event.effective_at, reason=known(event.reason), **_said(event))
+def _corrected(event: CaseStatusCorrected, recorded: Recorded, entries: _Entries) -> Row:
+    return _entry(recorded, event.status, event.effective_at, **_instead(event, entries), **_said(event))
 
 
-def _removed(event: CaseStatusRemoved, recorded: Recorded) -> Row:
-    return _entry(recorded, None, event.effective_at, reason=known(event.reason))
+def _removed(event: CaseStatusRemoved, recorded: Recorded, entries: _Entries) -> Row:
+    return _entry(recorded, None, event.effective_at, **_instead(event, entries))
+
+
+def _instead(event: CaseStatusCorrected | CaseStatusRemoved, entries: _Entries) -> Row:
+    """Return what an entry has that supersedes another: the reason, and its place if it begins when that one did."""
+    wrong, reason = entries[event.entry], {"reason": known(event.reason)}
+    return {**reason, "place": wrong["place"]} if wrong["active_from"] == event.effective_at else reason
 
 
 def _verified(event: ProfileVerificationChanged, recorded: Recorded, entries: _Entries) -> Row:
@@ -171,12 +181,6 @@ def _said(event: CaseStatusChanged | CaseStatusCorrected) -> Row:
 
 def _entry(recorded: Recorded, status: str | None, active_from: datetime, **columns: Any) -> Row:
     """Return the row of a new entry that stands alone; without more said, one of a case, in force."""
-    nothing = dict.fromkeys(
-        (
-            *("previous", "active_to", "notes", "reason", "superseded_by", "day", "date_text", "date_at", "date_zone"),
-            *("delivery_date", "client_date", "duration_s"),
-        )
-    )
     return begun(
         recorded,
         owner_id=recorded.stream,
@@ -184,8 +188,16 @@ def _entry(recorded: Recorded, status: str | None, active_from: datetime, **colu
         status=status,
         active_from=active_from,
         changed_by=recorded.metadata.actor,
-        **{"owner_kind": "case", **nothing, "is_active": False, "superseded": False, "filled": {}, "carried": {}}
-        | columns,
+        **{
+            **dict.fromkeys(_UNSET),
+            "owner_kind": "case",
+            "place": recorded.version,
+            "is_active": False,
+            "superseded": False,
+            "filled": {},
+            "carried": {},
+            **columns,
+        },
     )
 
 

@@ -29,10 +29,12 @@ CREATE TABLE cases (
 );
 -- indexes
 ALTER TABLE cases ADD PRIMARY KEY (case_id);
--- Each ends in the key, so that a page after a key is read off the index in order, however many cases there are.
-CREATE INDEX cases_status ON cases (status, case_id);
-CREATE INDEX cases_company ON cases (company_id, status, case_id);
-CREATE INDEX cases_collective ON cases (collective_id, status, case_id);
+-- Hash: a legacy status can be any text, and a btree refuses one beyond 2.7 kB. A page of a frequent status is read off
+-- one of the others in the order of the ids, of a rare one it is sorted: about a millisecond each of 100,000 cases.
+CREATE INDEX cases_status ON cases USING hash (status);
+CREATE INDEX cases_undetermined ON cases (case_id) WHERE status IS NULL;
+CREATE INDEX cases_company ON cases (company_id, case_id);
+CREATE INDEX cases_collective ON cases (collective_id, case_id);
 CREATE INDEX cases_person ON cases (person_id, case_id);
 CREATE INDEX cases_due ON cases (due_on, case_id) WHERE is_current AND due_on IS NOT NULL;
 CREATE INDEX cases_status_since ON cases (status_since, case_id);

@@ -2,6 +2,8 @@
 CREATE TABLE status_history (
     owner_id      uuid        NOT NULL,
     entry         int         NOT NULL CHECK (entry >= 1),    -- the version of the event that made it
+    place         int         NOT NULL,    -- among entries that begin at one time: its number, or that of the entry it
+                                           -- superseded
     owner_kind    text        NOT NULL CHECK (owner_kind IN ('case', 'profile')),
     status        text,                    -- null: nobody knows it
     previous      text,                    -- the status of the entry before
@@ -38,8 +40,6 @@ ALTER TABLE status_history ADD PRIMARY KEY (owner_id, entry);
 -- One active status or none. Deferred: rows are replaced one by one, and the promise is that of the transaction.
 ALTER TABLE status_history ADD CONSTRAINT status_history_one_active
     EXCLUDE USING btree (owner_id WITH =) WHERE (is_active) DEFERRABLE INITIALLY DEFERRED;
--- The timeline of an owner, and what was in force at a time: the last entry not superseded that began by then.
-CREATE INDEX status_history_timeline ON status_history (owner_id, active_from, entry);
--- The time in each status, from the index alone.
-CREATE INDEX status_history_time ON status_history (owner_kind, status) INCLUDE (active_from, duration_s)
-    WHERE NOT superseded;
+-- The timeline of an owner in order, and what was in force at a time: that which began by then and had not ended.
+CREATE INDEX status_history_timeline ON status_history (owner_id, active_from, place);
+-- None on status: the time in each is a matter of all rows, and a legacy status can be any text, too long for a btree.

@@ -23,4 +23,5 @@ CREATE TABLE statuses (
 );
 -- indexes
 ALTER TABLE statuses ADD PRIMARY KEY (status_id);
-CREATE INDEX statuses_code ON statuses (code);
+-- Hash: a legacy code can be any text, and a btree refuses one beyond 2.7 kB.
+CREATE INDEX statuses_code ON statuses USING hash (code);
