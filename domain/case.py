@@ -126,7 +126,10 @@ class ChangeCaseStatus(_Effective):
 
 
 class CorrectCaseStatus(_CaseCommand):
-    """Put an entry of the status history right: it stays visible as superseded. What is left out stays as it was."""
+    """Put an entry of the status history right: it stays visible as superseded. What is left out stays as it was.
+
+    So does a field left out of `filled`; null or an empty value takes one out.
+    """
 
     entry: EntryNumber
     status: str | None = None
@@ -401,6 +404,7 @@ def _change(state: CaseState, command: ChangeCaseStatus) -> list[DomainEvent]:
         return []
     timeline = state.timeline.with_entry(entry)
     place = timeline.neighbours(entry)
+    decisive = {name: value for name, value in filled.items() if _filling(timeline, name) == entry}
     return [
         CaseStatusChanged(
             status=command.status,
@@ -410,7 +414,7 @@ def _change(state: CaseState, command: ChangeCaseStatus) -> list[DomainEvent]:
             **place._asdict(),
             notes=command.notes or None,
             filled=filled,
-            changes=_field_changes(state, timeline, set(filled)),
+            changes=changed_fields(state.fields, decisive),
         )
     ]
 
@@ -427,14 +431,15 @@ def _correct(state: CaseState, command: CorrectCaseStatus) -> list[DomainEvent]:
     if command.status is not None:
         filled = _checked_status(state, status, command.filled or {}, present=said.filled)
     elif command.filled is not None:
-        filled = without_unset(checked(command.filled, "filled"))
+        new = checked(command.filled, "filled")
+        filled = without_unset({**said.filled, **new})
         if outside := filled.keys() - said.filled.keys():
             raise InvalidCommand("name the status too", field="status", hint=f"it says what may fill {min(outside)}")
     notes = (command.notes or None) if "notes" in given else said.notes
     if (status, at, notes) == (wrong.status, wrong.at, said.notes) and same_json(filled, said.filled):
         return []
     day = local_day(at) if command.effective_at or said.day is None else said.day
-    right = Entry(at, state.version + 1, status, _Said(notes, filled, day))
+    right = Entry(at, state.version + 1, status, _Said(notes, filled, day)).instead_of(wrong)
     left = state.timeline.neighbours(wrong)
     timeline = state.timeline.without(wrong.number, right.number).with_entry(right)
     return [
@@ -464,7 +469,7 @@ def _remove(state: CaseState, command: RemoveCaseStatus) -> list[DomainEvent]:
     wrong = _entry_in_force(state, number)
     if wrong.status is None:
         return []
-    nobody_knows = Entry(wrong.at, state.version + 1, None, _Said(None, {}, None))
+    nobody_knows = Entry(wrong.at, state.version + 1, None, _Said(None, {}, None)).instead_of(wrong)
     timeline = state.timeline.without(wrong.number, nobody_knows.number).with_entry(nobody_knows)
     return [
         CaseStatusRemoved(
@@ -528,7 +533,7 @@ def _now(timeline: Timeline) -> StatusNow | None:
 
 
 def _field_changes(state: CaseState, timeline: Timeline, names: set[str]) -> dict[str, Change]:
-    """Return what becomes of the fields some entries filled: the latest entry in force that fills one decides.
+    """Return what becomes of fields when an entry that filled them is superseded: the latest that fills one decides.
 
     A field that was changed apart from the history since keeps its value.
     """
@@ -542,9 +547,13 @@ def _field_changes(state: CaseState, timeline: Timeline, names: set[str]) -> dic
 
 
 def _filled(timeline: Timeline, name: str) -> Any:
-    return next(
-        (entry.details.filled[name] for entry in reversed(timeline.entries) if name in entry.details.filled), None
-    )
+    entry = _filling(timeline, name)
+    return entry.details.filled[name] if entry else None
+
+
+def _filling(timeline: Timeline, name: str) -> Entry | None:
+    """Return the latest entry in force that fills a field."""
+    return next((entry for entry in reversed(timeline.entries) if name in entry.details.filled), None)
 
 
 def _evolve(state: CaseState, event: CaseEvent) -> CaseState:
@@ -587,13 +596,17 @@ def evolved_timeline(timeline: Timeline, event: StatusEntryEvent, number: int) -
             return timeline.with_entry(Entry(event.effective_at, number, event.status, said))
         case CaseStatusCorrected():
             said = _Said(known(event.notes), known(event.filled) or {}, event.day)
-            right = Entry(event.effective_at, number, event.status, said)
-            return timeline.without(event.entry, number).with_entry(right)
+            return _superseded(timeline, event.entry, Entry(event.effective_at, number, event.status, said))
         case CaseStatusRemoved():
             nobody_knows = Entry(event.effective_at, number, None, _Said(None, {}, None))
-            return timeline.without(event.entry, number).with_entry(nobody_knows)
+            return _superseded(timeline, event.entry, nobody_knows)
         case _:
             assert_never(event)
+
+
+def _superseded(timeline: Timeline, number: int, by: Entry) -> Timeline:
+    wrong = timeline.entry(number)
+    return timeline.without(number, by.number).with_entry(by.instead_of(wrong) if wrong else by)
 
 
 def _parent(state: CaseState) -> Participant | None:

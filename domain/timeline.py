@@ -1,14 +1,15 @@
 """The order of a status history: which entries are in force, which stands next to which, and which one is active.
 
-Entries are ordered by when they took effect, then by version. One that was superseded is out of the order; one whose
-status is None says that nobody knows. The last in the order is the active one, so there is one or none, never two.
+Entries are ordered by when they took effect, then by version; one that supersedes another and begins when that one did
+has its place. One that was superseded is out of the order; one whose status is None says that nobody knows. The last in
+the order is the active one, so there is one or none, never two.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,18 +25,24 @@ class Neighbours(NamedTuple):
 class Entry:
     """One entry: its number is the version of the event that made it, `at` is when it took effect, UTC.
 
-    `status` is None where nobody knows. `details` is whatever its owner keeps with it.
+    `status` is None where nobody knows. `details` is whatever its owner keeps with it. `place_of` is the number of the
+    entry whose place it has among those of the same time, None where that is its own.
     """
 
     at: datetime
     number: int
     status: str | None
     details: Any = field(default=None, compare=False)
+    place_of: int | None = None
 
     @property
     def place(self) -> tuple[datetime, int]:
         """What entries are ordered by."""
-        return self.at, self.number
+        return self.at, self.place_of or self.number
+
+    def instead_of(self, wrong: Entry) -> Entry:
+        """Return the entry as it supersedes another: whatever else began at that time stays before or after it."""
+        return replace(self, place_of=wrong.place[1]) if self.at == wrong.at else self
 
 
 @dataclass(frozen=True)

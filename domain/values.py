@@ -83,8 +83,11 @@ def same_json(one: Any, other: Any) -> bool:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Return an aware time in UTC."""
-    return moment.astimezone(UTC)
+    """Return an aware time in UTC; raises ValueError at either end of the calendar, where there is none."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("no point in time anybody can mean") from error
 
 
 Text = Annotated[str, AfterValidator(_storable), AfterValidator(normal_text)]

@@ -6,11 +6,13 @@ A case is worked on in Brazil: its days, and the wall clocks that name no zone, 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from domain.values import in_utc
 
 ZONE: Final = "America/Sao_Paulo"
 _LOCAL: Final = ZoneInfo(ZONE)
@@ -46,8 +48,8 @@ def read_wall_clock(text: str) -> WallClock:
     moment = datetime.combine(day, time.fromisoformat(time_text))
     if zone_text:
         aware = datetime.fromisoformat(f"{moment.isoformat()}{zone_text.upper()}")
-        return WallClock(text=text, day=day, instant=_in_utc(aware))
-    return WallClock(text=text, day=day, instant=_in_utc(moment.replace(tzinfo=_LOCAL)), zone=ZONE)
+        return WallClock(text=text, day=day, instant=in_utc(aware))
+    return WallClock(text=text, day=day, instant=in_utc(moment.replace(tzinfo=_LOCAL)), zone=ZONE)
 
 
 def local_day(moment: datetime) -> date:
@@ -56,10 +58,3 @@ def local_day(moment: datetime) -> date:
         return moment.astimezone(_LOCAL).date()
     except OverflowError:
         return moment.date()
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("no point in time anybody can mean") from error
