@@ -112,6 +112,12 @@ def check_read(permissions: Permissions, owner: UUID | None, members: frozenset[
         )
 
 
+def check_standing(permissions: Permissions) -> None:
+    """Raise AccessDenied for an account that was deactivated: it reads nothing, not even what everybody may."""
+    if not permissions.active:
+        raise AccessDenied(f"{permissions.actor.id} may not read anything: the account is not active", field="actor")
+
+
 def check_audit(permissions: Permissions) -> None:
     """Raise AccessDenied unless the actor may read the whole log."""
     if not (permissions.active and permissions.roles & {Role.ADMIN, Role.AUDITOR}):

@@ -56,7 +56,7 @@ class AddCompanyMember(_CompanyCommand):
 
 
 class EndCompanyMembership(_CompanyCommand):
-    """End the membership of an account: it may no longer read the company's cases (admins only)."""
+    """End the membership of an account, all of it: it may no longer read the company's cases (admins only)."""
 
     account_id: UUID
     reason: Reason
@@ -102,12 +102,15 @@ CompanyEvent = CompanyRegistered | CompanyUpdated | CompanyMemberAdded | Company
 
 @dataclass(frozen=True)
 class CompanyState:
-    """What decisions about a company rest on. `members` maps a current account to the number of its membership."""
+    """What decisions about a company rest on. `members` maps a current account to the numbers of its memberships.
+
+    Only an import gives an account several.
+    """
 
     exists: bool = False
     version: int = 0
     fields: dict[str, Any] = field(default_factory=dict)
-    members: dict[UUID, int] = field(default_factory=dict)
+    members: dict[UUID, tuple[int, ...]] = field(default_factory=dict)
 
 
 def _decide(state: CompanyState, command: Command) -> list[DomainEvent]:
@@ -130,8 +133,10 @@ def _decide(state: CompanyState, command: Command) -> list[DomainEvent]:
         case EndCompanyMembership(account_id=account_id):
             if account_id not in state.members:
                 raise RuleViolated("the account is no member of the company", field="account_id")
-            member = state.members[account_id]
-            return [CompanyMembershipEnded(member=member, account_id=account_id, reason=command.reason)]
+            return [
+                CompanyMembershipEnded(member=member, account_id=account_id, reason=command.reason)
+                for member in state.members[account_id]
+            ]
         case _:
             return []  # a case or a collective process is opened for it: it takes part only to say that it is there
 
@@ -155,12 +160,14 @@ def _evolve(state: CompanyState, event: CompanyEvent) -> CompanyState:
         case CompanyUpdated():
             return replace(state, fields=with_changes(state.fields, event.changes))
         case CompanyMemberAdded(account_id=UUID() as account_id, is_current=True):
-            return replace(state, members={**state.members, account_id: state.version})
+            numbers = (*state.members.get(account_id, ()), state.version)
+            return replace(state, members={**state.members, account_id: numbers})
         case CompanyMemberAdded():
             return state
-        case CompanyMembershipEnded():
-            left = {account: member for account, member in state.members.items() if account != event.account_id}
-            return replace(state, members=left)
+        case CompanyMembershipEnded(account_id=account_id, member=ended):
+            left = tuple(number for number in state.members.get(account_id, ()) if number != ended)
+            others = {account: numbers for account, numbers in state.members.items() if account != account_id}
+            return replace(state, members={**others, account_id: left} if left else others)
         case _:
             assert_never(event)
 
