@@ -68,11 +68,10 @@ class _Entries:
             self.change(following, previous=None if number is None else self[number]["status"])
 
     def after(self) -> Mapping[Key, Row]:
-        """Return the entries that are no longer what they were, with the event as their last change."""
+        """Return the entries; those that are no longer what they were have the event as their last change."""
         return {
-            (self._recorded.stream, number): changed(row, self._recorded)
+            (self._recorded.stream, number): row if row == self._before.get(number) else changed(row, self._recorded)
             for number, row in self._rows.items()
-            if row != self._before.get(number)
         }
 
 
