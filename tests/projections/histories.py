@@ -20,7 +20,30 @@ from domain.account import (
     RevokeRole,
     SwitchActiveProfile,
 )
+from domain.case import (
+    CASE,
+    CaseConflictRecorded,
+    CaseOpened,
+    CaseStatusChanged,
+    ChangeCaseStatus,
+    CloseCase,
+    CorrectCaseStatus,
+    OpenCase,
+    RemoveCaseStatus,
+    ReopenCase,
+    SettleCaseConflict,
+    UpdateCase,
+)
+from domain.collective import CollectiveOpened, OpenCollective
 from domain.command import Command
+from domain.company import (
+    AddCompanyMember,
+    CompanyMemberAdded,
+    CompanyRegistered,
+    EndCompanyMembership,
+    RegisterCompany,
+    UpdateCompany,
+)
 from domain.contexts import Context, Tone
 from domain.errors import CommandRejected
 from domain.event import ERASED, DomainEvent, EventMetadata, NewEvent, Recorded, personal_fields
@@ -37,7 +60,10 @@ from domain.profile import (
     VerifyProfile,
 )
 from domain.service import Append, Dossier, EventStore, Receipt
-from domain.streams import imported_id, migration_id
+from domain.status_catalogue import DefineStatus, RetireStatus, StatusDefined, StatusDefinition
+from domain.streams import imported_id, migration_id, status_id
+from domain.timeline import Entry
+from domain.wall_clock import read_wall_clock
 from projections.read_model import ReadModel, Row, fold_events
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -133,8 +159,10 @@ Step = Command | Import | Follow
 
 
 def histories() -> st.SearchStrategy[list[Step]]:
-    """Strategy for interleaved steps over a few accounts, their profiles and intents, snapshots and runs."""
-    return st.builds(uuid4).flatmap(lambda base: st.lists(_steps(base), max_size=40).map(opening(base).__add__))
+    """Strategy for interleaved steps over a few accounts, profiles, intents, snapshots, runs, and cases with theirs."""
+    return st.builds(uuid4).flatmap(
+        lambda base: st.lists(_steps(base) | _case_steps(base), max_size=50).map(opening(base).__add__)
+    )
 
 
 def play(log: Log, steps: Sequence[Step], follow: Any = lambda limit: None) -> None:
@@ -161,13 +189,25 @@ def _execute(dossier: Dossier, command: Command) -> None:
 def _import(log: Log, step: Import, now: datetime) -> None:
     earlier = log.load([step.stream])[step.stream]
     if _fits(step.event, [event.event for event in earlier]):
-        log.append_bulk([NewEvent(step.stream, len(earlier) + 1, step.event, metadata(now, "import:run-7"))])
+        event = placed(step.event, earlier)
+        log.append_bulk([NewEvent(step.stream, len(earlier) + 1, event, metadata(now, "import:run-7"))])
+
+
+def placed(event: DomainEvent, earlier: Sequence[Recorded]) -> DomainEvent:
+    """Return the event, a status with the entries between which it takes its place, as an import says them."""
+    if not isinstance(event, CaseStatusChanged) or event.superseded_by is not None:
+        return event
+    timeline = CASE.fold(before.event for before in earlier).timeline
+    neighbours = timeline.neighbours(Entry(event.effective_at, len(earlier) + 1, event.status))
+    return event.model_copy(update=neighbours._asdict())
 
 
 def _fits(event: DomainEvent, earlier: list[DomainEvent]) -> bool:
     match event:
-        case ProfileConflictRecorded():
+        case ProfileConflictRecorded() | CaseConflictRecorded() | CaseStatusChanged() | CompanyMemberAdded():
             return bool(earlier)
+        case CaseOpened() | CompanyRegistered() | CollectiveOpened():
+            return not earlier
         case MigrationRunStarted(run_id=run_id) | MigrationRunCompleted(run_id=run_id):
             runs = [type(before) for before in earlier if getattr(before, "run_id", None) == run_id]
             return runs == ([] if isinstance(event, MigrationRunStarted) else [MigrationRunStarted])
@@ -212,6 +252,14 @@ def opening(base: UUID) -> list[Step]:
     return [
         RegisterAccount(account_id=account, email="A@x.org"),
         CreateProfile(account_id=account, profile_id=profile, kind="personal", fields={"location": "Oslo"}),
+        RegisterCompany(company_id=_ids(base, "company")[0], fields={"name": "Acme", "tax_id": "1.2"}),
+        OpenCase(
+            case_id=_ids(base, "case")[0],
+            person_id=account,
+            company_id=_ids(base, "company")[0],
+            status="exigencia",
+            effective_at=START - timedelta(days=9),
+        ),
     ]
 
 
@@ -237,6 +285,95 @@ def _steps(base: UUID) -> st.SearchStrategy[Step]:
     ]
     follows = st.builds(Follow, st.integers(1, 5))
     return st.one_of(*commands, _conflicts(profile), _snapshots(base), _runs(base), follows)
+
+
+# Some before the opening, some twice: late entries and entries of one time.
+_times = st.none() | st.integers(0, 12).map(lambda days: START - timedelta(days=days))
+_entries = st.integers(1, 9)
+_codes = st.sampled_from(["em_tramite", "exigencia", "rnm", "deferido"])
+_case_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "protocol_number": _texts,
+        "deadline_date": st.sampled_from(["2024-01-31", "2024-02-01T09:30", ""]),
+        "rnm_deadline": st.sampled_from(["2025-06-01T12:00Z", ""]),
+    },
+)
+_filled = st.sampled_from([{}, {}, {"deadline_date": "2024-03-01"}, {"protocol_number": "17"}, {"rnm_number": "R1"}])
+_company_fields = st.fixed_dictionaries({}, optional={"name": _texts, "tax_id": _texts, "notes": _texts})
+
+
+def _case_steps(base: UUID) -> st.SearchStrategy[Step]:
+    case, company = st.sampled_from(_ids(base, "case")), st.sampled_from(_ids(base, "company"))
+    collective = st.sampled_from(_ids(base, "collective"))
+    account = st.sampled_from(_ids(base, "account"))
+    the_case, the_company = {"case_id": case}, {"company_id": company}
+    code = st.just(f"own_{base.hex}")
+    commands: list[st.SearchStrategy[Step]] = [
+        st.builds(
+            OpenCase,
+            **the_case,
+            person_id=st.none() | account,
+            collective_id=st.none() | collective,
+            fields=_case_fields,
+            status=st.none() | _codes,
+            effective_at=_times,
+        ),
+        st.builds(UpdateCase, **the_case, changes=_case_fields),
+        st.builds(ChangeCaseStatus, **the_case, status=_codes, effective_at=_times, filled=_filled),
+        st.builds(ChangeCaseStatus, **the_case, status=_codes | code, effective_at=_times, notes=_texts),
+        st.builds(CorrectCaseStatus, **the_case, entry=_entries, effective_at=_times, reason=_reasons),
+        st.builds(CorrectCaseStatus, **the_case, entry=_entries, status=_codes, filled=_filled, reason=_reasons),
+        st.builds(RemoveCaseStatus, **the_case, entry=st.none() | _entries, reason=_reasons),
+        st.builds(CloseCase, **the_case, reason=_reasons),
+        st.builds(ReopenCase, **the_case, reason=_reasons),
+        st.builds(SettleCaseConflict, **the_case, field=st.just("status"), reason=_reasons),
+        st.builds(RegisterCompany, **the_company, fields=_company_fields),
+        st.builds(UpdateCompany, **the_company, changes=_company_fields),
+        st.builds(AddCompanyMember, **the_company, account_id=account, role=st.none() | _texts),
+        st.builds(EndCompanyMembership, **the_company, account_id=account, reason=_reasons),
+        st.builds(OpenCollective, **the_company, collective_id=collective, reference_number=st.none() | _texts),
+        st.builds(DefineStatus, code=code, catalogue=st.just("own"), name=st.just("Ours"), sort_order=st.just(1)),
+        st.builds(RetireStatus, code=code | st.just("emissao_vitem"), reason=_reasons),
+    ]
+    return st.one_of(*commands, *_imported_cases(base))
+
+
+def _imported_cases(base: UUID) -> list[st.SearchStrategy[Step]]:
+    case, company = st.sampled_from(_ids(base, "case")), st.sampled_from(_ids(base, "company"))
+    times = _times.map(lambda at: at or START)
+    opened = st.builds(
+        CaseOpened,
+        company_id=st.none() | company,
+        fields=st.just({"deadline_date": "soon", "rnm_deadline": 7}),
+        is_current=st.booleans(),
+        completed_at=_times,
+        legacy_keys=st.just({"company_id": "c1"}),
+    )
+    entry = st.builds(
+        CaseStatusChanged,
+        status=st.none() | _codes | st.just("an old name"),
+        effective_at=times,
+        day=times.map(datetime.date),
+        superseded_by=st.none() | st.none() | _entries,
+        notes=st.none() | _texts,
+        dated=st.none() | st.sampled_from(["2023-12-24", "2023-12-24T18:00"]).map(read_wall_clock),
+        carried=_objects,
+    )
+    conflict = CaseConflictRecorded(field="status", values=("rnm", None), chosen="rnm", rule="status_rank")
+    person = st.builds(CompanyMemberAdded, person_key=_texts, fields=_objects, is_current=st.none() | st.booleans())
+    nameless = CompanyRegistered(fields={"notes": "x"})
+    defined = StatusDefined(definition=StatusDefinition(catalogue="own", code=None, name="?"), in_use=False)
+    collective = _ids(base, "collective")[1]
+    return [
+        st.builds(Import, case, opened),
+        st.builds(Import, case, entry),
+        st.builds(Import, case, st.just(conflict)),
+        st.builds(Import, company, person),
+        st.builds(Import, company, st.just(nameless)),
+        st.builds(Import, st.just(collective), st.just(CollectiveOpened(company_id=None, completed_at=START))),
+        st.builds(Import, st.just(status_id(f"own_{base.hex}")), st.just(defined)),
+    ]
 
 
 def _conflicts(profile: st.SearchStrategy[UUID]) -> st.SearchStrategy[Step]:

@@ -39,6 +39,7 @@ def test_a_snapshot() -> None:
         "parent_key": "c1",
         "created": START,
         "updated": START,
+        "platform_created": None,
         "became": USER,
         "digest": "ab",
         "mapping_version": 1,
