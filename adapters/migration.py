@@ -207,7 +207,7 @@ def _report(
     system = migration.system
     roots = None if selection.roots is None else [root.key for root in selection.roots if root.table == system.root]
     shared = store.shared_emails(system.name, roots)
-    missing = [table for table in system.tables if table not in selection.index.tables]
+    counts = store.counts(system.name, roots)
     report = {
         "system": system.name,
         "run_id": str(outcome.run_id),
@@ -228,9 +228,10 @@ def _report(
         "quarantine": outcome.quarantine,
         "findings": outcome.findings + shared_email_findings(system.root, shared),
         "pending": outcome.pending,
+        "stats": system.stats(outcome, counts),
         "reconcile": proof.as_dict(),
         "differences": proof.differences,
-        "rules": rules(outcome, store.counts(system.name, roots), proof, missing),
+        "rules": rules(system, outcome, counts, proof, selection.index.missing()),
     }
     plain: dict[str, Any] = as_plain(report)
     return plain

@@ -185,6 +185,13 @@ class BundleIndex:
         """The table of the roots whose bundles belong to a person."""
         return self._system.root
 
+    def missing(self) -> list[str]:
+        """Return the tables of the system that the source does not have, under no name."""
+        present = {*self.tables}
+        for older, newer in self._system.renamed.items():
+            present |= {older, newer} if {older, newer} & present else set()
+        return [table for table in self._system.tables if table not in present]
+
     @property
     def bundles(self) -> int:
         """How many bundles there are."""

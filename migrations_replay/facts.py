@@ -5,10 +5,11 @@ A system's `derive(bundle)` fills one `Facts`; replay writes it, reconcile compa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.event import UNKNOWN_AUTHOR, DomainEvent, Source
@@ -20,10 +21,16 @@ from migrations_replay.bundle import Bundle, LegacyRecord, LegacyTables
 from migrations_replay.convert import Unreadable
 from migrations_replay.leaves import MAPPED, NORMALISED, QUARANTINED, UNMAPPED, UNREADABLE, escaped, leaves
 
+if TYPE_CHECKING:
+    from migrations_replay.replay import Outcome
+
 PLATFORM_TIME: Final = "_creationTime"
 """Where a document store keeps the time it created a document."""
 
 NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+Rule = dict[str, Any]
+"""A line of the report: `rule`, `passed`, `count` of the records that break it, and what else belongs to it."""
+
 Provenance = dict[str, tuple[Source, ...]]
 
 
@@ -51,7 +58,7 @@ class Place(NamedTuple):
     """
 
     model: str
-    key: UUID | tuple[UUID, int]
+    key: UUID | tuple[Any, ...]
     column: str
     steps: tuple[str | int, ...] = ()
     item: bool = False
@@ -130,6 +137,14 @@ class LegacySystem(LegacyTables, Protocol):
         """Return what a bundle implies; pure."""
         ...
 
+    def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
+        """Check what the plan of the legacy team verifies, with what the tables hold (`adapters/postgres/counts`)."""
+        ...
+
+    def stats(self, outcome: Outcome, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return statistics of what there was before and what there is after."""
+        ...
+
     def stream_of(self, root_key: str) -> UUID:
         """Return what a root record becomes."""
         ...
@@ -157,6 +172,7 @@ class Facts:
         self.unmapped: list[dict[str, Any]] = []
         self.quarantine: list[dict[str, Any]] = []
         self.findings: list[dict[str, Any]] = []
+        self.tally: Counter[str] = Counter()
 
     # --- what is said of records ------------------------------------------------------------------------------------
 
@@ -348,6 +364,11 @@ class Facts:
 def pointer_to(*steps: str | int) -> str:
     """Return the JSON pointer for the steps."""
     return "/" + "/".join([escaped(str(step)) for step in steps]) if steps else ""
+
+
+def rule(name: str, breaches: int, **more: Any) -> Rule:
+    """Return a rule's line: `count` is how many records break it."""
+    return {"rule": name, "passed": breaches == 0, "count": breaches, **more}
 
 
 def without_home(bundle: Bundle) -> Facts:

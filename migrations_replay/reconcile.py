@@ -20,32 +20,37 @@ from migrations_replay.bundle import BundleIndex, Selection
 from migrations_replay.facts import NO_TIME, Expected, Facts, LegacySystem, Place, RecordFacts
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
 from migrations_replay.replay import bundle_events
-from projections.read_model import ReadModel, Row, fold_events
+from projections.read_model import Key, ReadModel, Row, fold_events
 
 BATCH: Final = 500
 COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "missing", "extra", "unexplained")
 
 BREACHES: Final = ("missing", "extra", "unexplained")
 
-OWNED: Final = ("profiles", "intents")
-"""Read models whose rows belong to an account."""
+OWNED: Final = {
+    "profiles": "account_id",
+    "intents": "account_id",
+    "status_history": "owner_id",
+    "company_members": "company_id",
+}
+"""Read models whose rows belong to a record of a bundle, and the column that names it."""
 
 VOLATILE: Final = frozenset({"position", "recorded_at", "origin", "run_id", "version"})
 """Columns that say when and by which run a row was written."""
 
-RowName = tuple[str, UUID]
-"""A row by its read model and key."""
+RowName = tuple[str, Key]
+"""A row by its read model and key, which begins with the stream it was folded from."""
 
 
 class TablesToProve(Protocol):
     """The port to the tables and the log a proof reads."""
 
-    def rows(self, model: str, keys: Collection[UUID]) -> dict[UUID, Row]:
+    def rows(self, model: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return rows of a read model by key."""
         ...
 
-    def belonging(self, model: str, accounts: Collection[UUID]) -> list[tuple[UUID, UUID, str]]:
-        """Return key, account and origin of every row of a read model that belongs to these accounts."""
+    def belonging(self, model: str, column: str, owners: Collection[UUID]) -> list[tuple[Key, UUID, str]]:
+        """Return key, owner and origin of every row of a read model whose column names one of these owners."""
         ...
 
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
@@ -64,8 +69,8 @@ class TablesToProve(Protocol):
         """Yield table, key and snapshot of every legacy record of a system that the tables know."""
         ...
 
-    def unclaimed(self) -> list[tuple[str, UUID]]:
-        """Return read model and key of imported rows that no legacy record, or no account, leads to."""
+    def unclaimed(self) -> list[RowName]:
+        """Return read model and key of imported rows that no legacy record, or no owner, leads to."""
         ...
 
 
@@ -136,8 +141,8 @@ class Reconcile:
             if not index.takes(table, key)
         ]
         beyond += [
-            _difference("", "", "", "extra", Place(model, key, "*"), "nothing of the import leads here")
-            for model, key in self.tables.unclaimed()
+            _difference("", "", "", "extra", _place(name, "*"), "nothing of the import leads here")
+            for name in self.tables.unclaimed()
         ]
         proof.counts["extra"] += len(beyond)
         proof.differences += beyond
@@ -148,11 +153,11 @@ class Reconcile:
 
     def _compare(self, batch: Sequence[Facts], proof: Proof) -> None:
         expected = [expected_rows(facts, self.system.mapping_version, self.models) for facts in batch]
-        wanted: dict[str, list[UUID]] = {}
+        wanted: dict[str, list[Key]] = {}
         for rows in expected:
             for model, key in rows:
                 wanted.setdefault(model, []).append(key)
-        heads = self.tables.heads([key for keys in wanted.values() for key in keys])
+        heads = self.tables.heads(list({key[0] for keys in wanted.values() for key in keys}))
         found = {
             (model, key): row for model, keys in wanted.items() for key, row in self.tables.rows(model, keys).items()
         }
@@ -171,15 +176,14 @@ class Reconcile:
         self._extra_rows(batch, {key for rows in expected for key in rows}, proof)
 
     def _extra_rows(self, batch: Sequence[Facts], expected: set[RowName], proof: Proof) -> None:
-        accounts = {facts.subject: facts for facts in batch if facts.subject}
-        for model in OWNED:
-            belonging = self.tables.belonging(model, list(accounts))
-            live = self.tables.heads([key for key, _, origin in belonging if origin == LIVE])
-            for key, account, origin in belonging:
-                if (model, key) not in expected and (origin != LIVE or key not in live):
+        owners = {stream.stream: facts for facts in batch for stream in facts.streams}
+        for model, column in OWNED.items():
+            belonging = self.tables.belonging(model, column, list(owners))
+            live = self.tables.heads([key[0] for key, _, origin in belonging if origin == LIVE])
+            for key, owner, origin in belonging:
+                if (model, key) not in expected and (origin != LIVE or not _is_recorded(key, live)):
                     proof.counts["extra"] += 1
-                    root = accounts[account].bundle.root
-                    where = Place(model, key, "*")
+                    root, where = owners[owner].bundle.root, _place((model, key), "*")
                     proof.differences.append(
                         _difference(root.table, root.key, "", "extra", where, "a row nothing explains")
                     )
@@ -188,17 +192,20 @@ class Reconcile:
 def expected_rows(facts: Facts, mapping_version: int, models: Sequence[ReadModel]) -> dict[RowName, Row]:
     """Return the rows that must come of a bundle: the events it implies, folded as any others."""
     streams: dict[UUID, list[Recorded]] = {}
+    topics: dict[UUID, set[str]] = {}
     for stream, version, imported in bundle_events(facts, mapping_version):
         metadata = EventMetadata(
             imported.occurred_at, NO_TIME, imported.actor, IMPORTER, facts.subject, origin=IMPORTER
         )
         recorded = Recorded(stream, version, 0, imported.event.topic, imported.event, metadata)
         streams.setdefault(stream, []).append(recorded)
-    rows = {}
+        topics.setdefault(stream, set()).add(recorded.topic)
+    rows: dict[RowName, Row] = {}
     for stream, events in streams.items():
         for model in models:
-            if events[0].topic in model.topics and (row := fold_events(model, {}, events).get((stream,))) is not None:
-                rows[model.name, stream] = row
+            if topics[stream] & model.topics:
+                folded = fold_events(model, {}, events)
+                rows.update(((model.name, key), row) for key, row in folded.items() if row is not None)
     return rows
 
 
@@ -218,8 +225,10 @@ class _BundleProof:
         self.outcome: dict[tuple[int, str], str] = {}
         self.differences: list[dict[str, Any]] = []
         self.beside: list[dict[str, Any]] = []
-        self._blamed: set[tuple[str, UUID, str]] = set()
+        self._blamed: set[tuple[str, Key, str]] = set()
         self._folded: dict[RowName, tuple[Row | None, Row | None]] = {}
+        self._loaded: dict[UUID, list[Recorded]] = {}
+        self._length = {stream.stream: len(stream.events) for stream in facts.streams}
 
     def compare(self) -> None:
         """Compare row by row; only where a column differs are its leaves looked at one by one."""
@@ -228,7 +237,7 @@ class _BundleProof:
             return
         for record in self._facts.records.values():
             for expected in record.expected:
-                if (expected.place.model, expected.place.key) in differing:
+                if _row_name(expected.place) in differing:
                     self._leaf(record, expected)
         for name, columns in differing.items():
             self._beside(name, columns)
@@ -241,20 +250,23 @@ class _BundleProof:
         differing = _columns_that_differ(row, expected, VOLATILE)
         if not str(row.get("origin", IMPORTER)).startswith(IMPORTER):
             differing.add("origin")
-        version, position = self._heads.get(name[1], (0, 0))
-        if (row["version"], row["position"]) != (version, position) or version != expected["version"]:
+        stream = name[1][0]
+        version, position = self._heads.get(stream, (0, 0))
+        # What one import wrote to a stream stands in the log without a gap.
+        at_rest = row["version"] == expected["version"] and row["position"] == position - (version - row["version"])
+        if not at_rest or version != self._length.get(stream, 1):
             now = self._fold(name)[0]
             differing |= set(expected) if now is None else _columns_that_differ(row, now, frozenset())
         return differing
 
     def _leaf(self, record: RecordFacts, expected: Expected) -> None:
         place = expected.place
-        row = self._found.get((place.model, place.key))
+        row = self._found.get(_row_name(place))
         outcome = self._judge(place, expected.value, row)
         if outcome is None:
             return
         if outcome != "changed_live":  # which accounts for its own place, not for the rest of the column
-            self._blamed.add((place.model, place.key, place.column))
+            self._blamed.add((*_row_name(place), place.column))
         if outcome != "changed_live" or (id(record), expected.pointer) not in self.outcome:
             self.outcome[id(record), expected.pointer] = outcome  # of several places the worst one counts
         found = record.record
@@ -265,7 +277,7 @@ class _BundleProof:
         """Return what is wrong with a leaf's place, None if nothing is."""
         if row is None:
             return "missing"
-        now, imported = self._fold((place.model, place.key))
+        now, imported = self._fold(_row_name(place))
         faithful = now is not None and _same(_at(row, place), _at(now, place))
         if _holds(row, place, value):
             # The table may still hold what a live command has changed since: then the change was lost.
@@ -276,21 +288,21 @@ class _BundleProof:
 
     def _beside(self, name: RowName, columns: set[str]) -> None:
         """Report what no leaf accounts for: values the tables hold beyond what is expected, and wrong columns."""
-        row, (model, key), root = self._found.get(name), name, self._facts.bundle.root
+        row, root = self._found.get(name), self._facts.bundle.root
         if row is None:
             if not any(blamed[:2] == name for blamed in self._blamed):
-                self.beside.append(_difference(root.table, root.key, "", "missing", Place(model, key, "*"), None))
+                self.beside.append(_difference(root.table, root.key, "", "missing", _place(name, "*"), None))
             return
         now = self._fold(name)[0]
         for column in sorted(columns):
             if now is not None and _same(row.get(column), now.get(column)):
                 continue
-            place = Place(model, key, column)
+            place = _place(name, column)
             extra = list(_extra(row.get(column), self._expected[name][column], now.get(column) if now else None))
             self.beside += [
                 _difference(root.table, root.key, "", "extra", place.below(*steps), value) for steps, value in extra
             ]
-            if not extra and (model, key, column) not in self._blamed:
+            if not extra and (*name, column) not in self._blamed:
                 self.beside.append(_difference(root.table, root.key, "", "unexplained", place, row.get(column)))
 
     def _fold(self, name: RowName) -> tuple[Row | None, Row | None]:
@@ -300,12 +312,15 @@ class _BundleProof:
         """
         if name not in self._folded:
             model, key = self._reconcile.model(name[0]), name[1]
+            stream: UUID = key[0]
+            if stream not in self._loaded:
+                self._loaded |= self._reconcile.tables.load([stream])
             upto = max(self._reconcile.reached, (self._found.get(name) or {}).get("position", 0))
-            events = [event for event in self._reconcile.tables.load([key])[key] if event.position <= upto]
+            events = [event for event in self._loaded[stream] if event.position <= upto]
             imported = [event for event in events if event.metadata.origin != LIVE]
             self._folded[name] = (
-                fold_events(model, {}, events).get((key,)),
-                fold_events(model, {}, imported).get((key,)),
+                fold_events(model, {}, events).get(key),
+                fold_events(model, {}, imported).get(key),
             )
         return self._folded[name]
 
@@ -314,8 +329,22 @@ def _columns_that_differ(row: Row, expected: Row, but: frozenset[str]) -> set[st
     return {column for column, value in expected.items() if column not in but and not _same(row.get(column), value)}
 
 
+def _row_name(place: Place) -> RowName:
+    return place.model, place.key if isinstance(place.key, tuple) else (place.key,)
+
+
+def _place(name: RowName, column: str) -> Place:
+    return Place(name[0], name[1], column)
+
+
+def _is_recorded(key: Key, heads: Mapping[UUID, tuple[int, int]]) -> bool:
+    """Tell whether the log of a row's stream goes as far as the row: a number in its key is that of an event."""
+    version = heads.get(key[0], (0, 0))[0]
+    return version >= (key[1] if len(key) > 1 else 1)
+
+
 def _difference(table: str, key: str, pointer: str, outcome: str, place: Place, found: Any) -> dict[str, Any]:
-    where = "/".join([place.model, str(place.key), place.column, *map(str, place.steps)])
+    where = "/".join(map(str, [place.model, *_row_name(place)[1], place.column, *place.steps]))
     return {"table": table, "id": key, "pointer": pointer, "outcome": outcome, "place": where, "found": found}
 
 

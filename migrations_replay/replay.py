@@ -91,6 +91,7 @@ class Outcome:
     unmapped: list[dict[str, Any]] = field(default_factory=list)
     quarantine: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    tally: Counter[str] = field(default_factory=Counter)
     bundles: int = 0
     bundles_with_conflict: int = 0
 
@@ -102,6 +103,7 @@ class Outcome:
         self.unmapped += facts.unmapped
         self.quarantine += facts.quarantine
         self.findings += facts.findings
+        self.tally.update(facts.tally)
         for record in facts.records.values():
             self.read += 1
             self.taken[record.record.table] += 1

@@ -10,8 +10,10 @@ from uuid import UUID
 import orjson
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from adapters.errors import translated
+from adapters.postgres.case_queries import query_sql
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.read_store import PostgresReadStore, PostgresReadTransaction
 from domain.errors import RunConflict
@@ -19,9 +21,8 @@ from domain.event import NewEvent
 from domain.event import Recorded as RecordedEvent
 from domain.migration import MigrationRunStarted
 from migrations_replay.replay import OpenRun, Recorded
-from migrations_replay.report import TableCounts
 from projections.all import READ_MODELS
-from projections.read_model import Row
+from projections.read_model import Key, Row
 
 _PAGE = 5_000
 _MODELS = {model.name: model for model in READ_MODELS}
@@ -90,18 +91,18 @@ class PostgresMigrationStore:
 
     # --- reconcile ---------------------------------------------------------------------------------------------------
 
-    def rows(self, model: str, keys: Collection[UUID]) -> dict[UUID, Row]:
+    def rows(self, model: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return rows of a read model by key."""
         with translated(), self._reads.pool.connection() as connection:
-            found = PostgresReadTransaction(self._reads, connection).load(_MODELS[model], [(key,) for key in keys])
-        return {key[0]: row for key, row in found.items()}
+            return PostgresReadTransaction(self._reads, connection).load(_MODELS[model], keys)
 
-    def belonging(self, model: str, accounts: Collection[UUID]) -> list[tuple[UUID, UUID, str]]:
-        """Return key, account and origin of every row of a read model that belongs to these accounts."""
-        query = sql.SQL("SELECT {}, account_id, origin FROM {} WHERE account_id = ANY(%s)").format(
-            sql.Identifier(_MODELS[model].key[0]), self._table(model)
+    def belonging(self, model: str, column: str, owners: Collection[UUID]) -> list[tuple[Key, UUID, str]]:
+        """Return key, owner and origin of every row of a read model whose column names one of these owners."""
+        key = sql.SQL(", ").join(map(sql.Identifier, _MODELS[model].key))
+        query = sql.SQL("SELECT {column}, origin, {key} FROM {table} WHERE {column} = ANY(%s)").format(
+            column=sql.Identifier(column), key=key, table=self._table(model)
         )
-        return self._query(query, [list(accounts)])
+        return [(tuple(key), owner, origin) for owner, origin, *key in self._query(query, [list(owners)])]
 
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
         """Return the events of each stream."""
@@ -120,10 +121,9 @@ class PostgresMigrationStore:
             cursor.itersize = _PAGE
             yield from cursor.execute(query, [system])
 
-    def unclaimed(self) -> list[tuple[str, UUID]]:
-        """Return read model and key of imported rows that no legacy record, or no account, leads to."""
-        names = {f"{name}_table": self._table(name) for name in ("accounts", "profiles", "intents", "legacy_ids")}
-        return self._query(_UNCLAIMED.format(**names), [])
+    def unclaimed(self) -> list[tuple[str, Key]]:
+        """Return read model and key of imported rows that no legacy record, or no owner, leads to."""
+        return [(model, (UUID(key[0]), *map(int, key[1:]))) for model, key in self._query(self._named("unclaimed"), [])]
 
     def position(self) -> int:
         """Return the position all of the tables have come to."""
@@ -136,18 +136,24 @@ class PostgresMigrationStore:
 
     # --- report ------------------------------------------------------------------------------------------------------
 
-    def counts(self, system: str, roots: Sequence[str] | None) -> TableCounts:
-        """Count a system's imported rows in the current-state tables, of these roots or of all."""
-        names = {f"{name}_table": self._table(name) for name in ("accounts", "profiles", "intents", "legacy_ids")}
+    def counts(self, system: str, roots: Sequence[str] | None) -> dict[str, Any]:
+        """Return what the report of a system counts in the tables, of these roots or of all, by name."""
         values = {"system": system, "roots": None if roots is None else list(roots)}
-        return TableCounts(*self._query(_COUNTS.format(**names), values)[0])
+        with (
+            translated(),
+            self._events.pool.connection() as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            return cursor.execute(self._named(f"report_{system}"), values).fetchone() or {}
 
     def shared_emails(self, system: str, roots: Sequence[str] | None) -> list[tuple[str, str]]:
         """Return legacy key and email of every imported account whose email another account has too."""
-        query = _SHARED_EMAILS.format(
-            accounts_table=self._table("accounts"), legacy_ids_table=self._table("legacy_ids")
-        )
-        return self._query(query, {"system": system, "roots": None if roots is None else list(roots)})
+        values = {"system": system, "roots": None if roots is None else list(roots)}
+        return self._query(self._named("shared_emails"), values)
+
+    def _named(self, query: str) -> sql.Composed:
+        """Return a query by its name, with the names of the tables."""
+        return sql.SQL(query_sql(query)).format(**{name: self._table(name) for name in _MODELS})
 
     def _table(self, name: str) -> sql.Identifier:
         return sql.Identifier(self._reads.prefix + name, name)
@@ -168,44 +174,3 @@ def run_lock(events: PostgresEventStore, name: str) -> Iterator[None]:
         if not (row and row[0]):
             raise RunConflict(f"another migration of {name} is running", hint="wait for it, or stop it and run again")
         yield
-
-
-_COUNTS = sql.SQL("""
-    WITH imported AS (
-        SELECT DISTINCT became FROM {legacy_ids_table} WHERE system = %(system)s AND became IS NOT NULL
-            AND (%(roots)s::text[] IS NULL OR bundle = ANY(%(roots)s::text[]))
-    )
-    SELECT
-        (SELECT count(*) FROM {accounts_table} a JOIN imported ON became = a.account_id),
-        (SELECT count(*) FROM {profiles_table} p JOIN imported ON became = p.account_id
-            WHERE p.origin <> 'live'),
-        (SELECT count(*) FROM {intents_table} i JOIN imported ON became = i.intent_id),
-        (SELECT count(*) FROM {profiles_table} p
-            WHERE NOT EXISTS (SELECT FROM {accounts_table} a WHERE a.account_id = p.account_id))
-        + (SELECT count(*) FROM {intents_table} i
-            WHERE NOT EXISTS (SELECT FROM {accounts_table} a WHERE a.account_id = i.account_id)),
-        (SELECT count(*) FROM (SELECT FROM {profiles_table} p JOIN imported ON became = p.account_id
-            WHERE p.origin <> 'live' GROUP BY p.account_id, p.kind HAVING count(*) > 1) d)
-        + (SELECT count(*) FROM (SELECT FROM {intents_table} i
-            GROUP BY i.account_id, i.context HAVING count(*) > 1) d),
-        (SELECT count(*) FROM {profiles_table} p WHERE p.completeness NOT BETWEEN 0 AND 100)
-        + (SELECT count(*) FROM {intents_table} i WHERE i.completeness NOT BETWEEN 0 AND 100)
-""")
-
-_UNCLAIMED = sql.SQL("""
-    SELECT 'accounts', account_id FROM {accounts_table} a WHERE origin <> 'live'
-        AND NOT EXISTS (SELECT FROM {legacy_ids_table} l WHERE l.became = a.account_id)
-    UNION ALL SELECT 'profiles', profile_id FROM {profiles_table} p WHERE origin <> 'live'
-        AND NOT EXISTS (SELECT FROM {accounts_table} a WHERE a.account_id = p.account_id)
-    UNION ALL SELECT 'intents', intent_id FROM {intents_table} i WHERE origin <> 'live'
-        AND NOT EXISTS (SELECT FROM {accounts_table} a WHERE a.account_id = i.account_id)
-""")
-
-_SHARED_EMAILS = sql.SQL("""
-    SELECT l.key, a.email
-    FROM {accounts_table} a
-    JOIN {legacy_ids_table} l ON l.became = a.account_id AND l.system = %(system)s
-        AND (%(roots)s::text[] IS NULL OR l.bundle = ANY(%(roots)s::text[]))
-    WHERE a.email IN (SELECT email FROM {accounts_table} WHERE email IS NOT NULL GROUP BY email HAVING count(*) > 1)
-    ORDER BY a.email, l.key
-""")

@@ -553,6 +553,7 @@ class _Histories:
 
     def _judge_field(self, found: Candidate | None) -> None:
         process = self._process
+        self._facts.tally[found.value if found else "none"] += 1
         if self._status is None:
             self._facts.finding(process, "status", "undetermined_status", found.raw if found else None)
         if found is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from domain.access import Role
@@ -32,13 +32,18 @@ from migrations_replay.facts import (
     Place,
     Provenance,
     RecordFacts,
+    Rule,
     pointer_to,
+    rule,
     unique,
     without_home,
 )
 from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED
 from migrations_replay.merge import choose_first, drop_texts, take_texts
 from migrations_replay.systems.case_history import FILLABLE_NAMES, HISTORY, PROCESSES, STATUSES, history_of
+
+if TYPE_CHECKING:
+    from migrations_replay.replay import Outcome
 
 CASE_NAMES: Final = FILLABLE_NAMES | {
     "companyApplicantId": "company_applicant_id",
@@ -129,6 +134,36 @@ class CasesSystem:
                 return _status(bundle)
             case _:
                 return without_home(bundle)
+
+    def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
+        """Check what the plan of the team verifies."""
+        taken = outcome.taken[PROCESSES]
+        differing = sum(conflict["rule"] == "status_rank" for conflict in outcome.conflicts)
+        times = sum(finding["code"] == "assumed_time" for finding in outcome.findings)
+        return [
+            rule("cases = processes", abs(counts["cases"] - taken), cases=counts["cases"], processes=taken),
+            rule("each case has a history", counts["without_history"]),
+            rule("exactly one active status or undetermined", counts["not_one_status"]),
+            rule("active status = legacy field after normalisation", differing),
+            rule("every author is valid", counts["unknown_authors"], entries=counts["entries"]),
+            rule("every time is valid", times),
+        ]
+
+    def stats(self, outcome: Outcome, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the plan's statistics, before by the legacy fields (as far as they name a status) and after."""
+        aside = sum(entry["table"] == PROCESSES for entry in outcome.quarantine)
+        pending = len(outcome.pending) + aside
+        return {
+            "before": {"total": outcome.taken[PROCESSES] + aside, "by_status": dict(outcome.tally.most_common())},
+            "after": {
+                "total": counts["cases"],
+                "migrated": counts["cases"],
+                "pending": pending,
+                "undetermined": counts["undetermined"],
+                "entries": counts["entries"],
+                "by_status": counts["by_status"],
+            },
+        }
 
 
 def _id_of(noun: str, table: str, key: str) -> UUID:

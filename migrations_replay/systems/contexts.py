@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from domain.account import AccountRegistered, ActiveProfileSwitched, ProfileAdded
@@ -29,12 +29,17 @@ from migrations_replay.facts import (
     Place,
     Provenance,
     RecordFacts,
+    Rule,
     pointer_to,
+    rule,
     unique,
     without_home,
 )
 from migrations_replay.leaves import DERIVED, NORMALISED, UNMAPPED
 from migrations_replay.merge import Offered, choose_first, choose_last, drop_texts, take_keys, take_texts
+
+if TYPE_CHECKING:
+    from migrations_replay.replay import Outcome
 
 # The blob's keys, and what they are called in Dossier.
 FIRST_NON_EMPTY: Final = {"name": "name", "location": "location", "ageRange": "age_range"}  # C16
@@ -74,6 +79,7 @@ INTENT_FIELDS: Final = {  # C19
     },
 }
 KIND: Final = "personal"
+CONFLICT_LIMIT: Final = 0.05
 TONE: Final = text(*Tone)
 
 
@@ -129,6 +135,32 @@ class ContextsSystem:
         for message in facts.of("ChatMessage"):
             _message(facts, message)
         return facts
+
+    def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
+        """Check what the plan of the team verifies."""
+        users, contexts = outcome.taken["User"], outcome.taken["ContextProfile"]
+        rate = outcome.bundles_with_conflict / users if users else 0.0
+        links = sum(finding["field"] == "contextProfileId" for finding in outcome.findings)
+        profiles, intents = counts["profiles"], counts["intents"]
+        return [
+            rule("imported profiles = users", abs(profiles - users), profiles=profiles, users=users),
+            rule("intents = context profiles", abs(intents - contexts), intents=intents, contexts=contexts),
+            rule("no orphan profile or intent", counts["orphans"]),
+            rule("one profile a user, one intent a user and context", counts["duplicate_keys"]),
+            rule("scores within 0 to 100", counts["scores_outside"]),
+            rule("every message finds its context profile", links),
+            {
+                "rule": "conflict rate below 5 %",
+                "passed": rate < CONFLICT_LIMIT,
+                "count": outcome.bundles_with_conflict,
+                "rate": round(rate, 4),
+            },
+        ]
+
+    def stats(self, outcome: Outcome, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how many users and contexts there were, and profiles and intents there are."""
+        before = {"users": outcome.taken["User"], "contexts": outcome.taken["ContextProfile"]}
+        return {"before": before, "after": {name: counts[name] for name in ("profiles", "intents")}}
 
 
 def context_of(document: Mapping[str, Any]) -> Context | None:

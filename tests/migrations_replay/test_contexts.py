@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +13,6 @@ from hypothesis import strategies as st
 
 from adapters.postgres.mapper import canonical_json
 from domain.contexts import CONTEXTS, Context
-from domain.event import Recorded
 from domain.streams import imported_id, intent_id, merged_profile_id
 from migrations_replay.bundle import Selection
 from migrations_replay.facts import NO_TIME, Facts
@@ -35,11 +32,11 @@ from migrations_replay.reconcile import Reconcile
 from migrations_replay.report import as_plain
 from migrations_replay.systems.contexts import INTENT_FIELDS, SHARED, SYSTEM
 from projections.all import READ_MODELS
-from projections.read_model import Row
 from tests.support.legacy import (
     Implied,
     Line,
     MemorySource,
+    MemoryTables,
     blob,
     context,
     index,
@@ -841,53 +838,11 @@ def test_any_bundle_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
     assert told[0] == told[1] == told[2]
 
 
-class _MemoryTables:
-    """What a replay of the bundles leaves in the tables, through the bytes of its events and of its JSON columns."""
-
-    def __init__(self, all_facts: Iterable[Facts]) -> None:
-        self._events: dict[UUID, list[Recorded]] = {}
-        self._rows: dict[str, dict[UUID, Row]] = {model.name: {} for model in READ_MODELS}
-        for facts in all_facts:
-            self._events |= recorded(facts)
-            for (model, key), row in rows_of(facts).items():
-                columns = {
-                    name: json.loads(canonical_json(row[name])) for name in ("fields", "conflicts") if name in row
-                }
-                self._rows[model][key] = row | columns
-
-    def rows(self, model: str, keys: Collection[UUID]) -> dict[UUID, Row]:
-        return {key: self._rows[model][key] for key in keys if key in self._rows[model]}
-
-    def belonging(self, model: str, accounts: Collection[UUID]) -> list[tuple[UUID, UUID, str]]:
-        return [
-            (key, row["account_id"], row["origin"])
-            for key, row in self._rows[model].items()
-            if row["account_id"] in accounts
-        ]
-
-    def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
-        return {stream: self._events.get(stream, []) for stream in streams}
-
-    def recorded_keys(self, system: str) -> list[tuple[str, str, UUID]]:
-        return [(row["table_name"], row["key"], key) for key, row in self._rows["legacy_ids"].items()]
-
-    def unclaimed(self) -> list[tuple[str, UUID]]:
-        became = {row["became"] for row in self._rows["legacy_ids"].values()}
-        return [("accounts", key) for key in self._rows["accounts"] if key not in became]
-
-    def position(self) -> int:
-        return max((events[-1].position for events in self._events.values()), default=0)
-
-    def heads(self, streams: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
-        known = {key: row for rows in self._rows.values() for key, row in rows.items()}
-        return {stream: (known[stream]["version"], known[stream]["position"]) for stream in streams if stream in known}
-
-
 @settings(max_examples=100)
 @given(_exports())
 def test_what_any_bundle_implies_can_be_stored_read_back_and_proven(tables: dict[str, list[Line]]) -> None:
     found = Selection(index(MemorySource(**tables)))
-    store = _MemoryTables(SYSTEM.derive(bundle) for bundle in found)
+    store = MemoryTables(SYSTEM.derive(bundle) for bundle in found)
     proof = Reconcile(SYSTEM, store, READ_MODELS).run(found, lambda _: None)
     assert proof.breaches == 0, proof.differences
     assert proof.differences == []

@@ -1,20 +1,20 @@
-"""A legacy export of the contexts system in memory, records to fill it with, and what a bundle of it implies."""
+"""A legacy export in memory, records of contexts to fill it with, and what a bundle implies: events, rows, tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from adapters.postgres.mapper import decode, encode
+from adapters.postgres.mapper import canonical_json, decode, encode
 from domain.event import EventMetadata, NewEvent, Recorded
 from migrations_replay.bundle import Bundle, BundleIndex
-from migrations_replay.facts import NO_TIME, Facts
+from migrations_replay.facts import NO_TIME, Facts, LegacySystem
 from migrations_replay.replay import bundle_events
 from migrations_replay.systems.contexts import SYSTEM
 from projections.all import READ_MODELS
-from projections.read_model import Row, fold_events
+from projections.read_model import Key, Row, fold_events
 
 Line = bytes | str | dict[str, Any]
 WHEN: Final = "2023-05-01T10:00:00.000Z"
@@ -67,12 +67,12 @@ def message(key: Any, **more: Any) -> dict[str, Any]:
     return {"id": key, "userId": "u1", "contextProfileId": "c1", "role": "user", "createdAt": WHEN} | more
 
 
-def index(source: MemorySource) -> BundleIndex:
-    return BundleIndex(source, SYSTEM)
+def index(source: MemorySource, system: LegacySystem = SYSTEM) -> BundleIndex:
+    return BundleIndex(source, system)
 
 
-def bundles(source: MemorySource) -> list[Bundle]:
-    return list(index(source))
+def bundles(source: MemorySource, system: LegacySystem = SYSTEM) -> list[Bundle]:
+    return list(index(source, system))
 
 
 def recorded(facts: Facts) -> dict[UUID, list[Recorded]]:
@@ -87,15 +87,54 @@ def recorded(facts: Facts) -> dict[UUID, list[Recorded]]:
     return streams
 
 
-def rows_of(facts: Facts) -> dict[tuple[str, UUID], Row]:
+def rows_of(facts: Facts) -> dict[tuple[str, Key], Row]:
     """Return the rows that the events of a bundle make, by read model and key."""
     return {
-        (model.name, stream): row
-        for stream, events in recorded(facts).items()
+        (model.name, key): row
+        for events in recorded(facts).values()
         for model in READ_MODELS
-        for row in fold_events(model, {}, events).values()
+        for key, row in fold_events(model, {}, events).items()
         if row is not None
     }
+
+
+class MemoryTables:
+    """What a replay of the bundles leaves in the tables, through the bytes of its events and of its JSON columns."""
+
+    def __init__(self, all_facts: Iterable[Facts]) -> None:
+        self._events: dict[UUID, list[Recorded]] = {}
+        self._rows: dict[str, dict[Key, Row]] = {model.name: {} for model in READ_MODELS}
+        for facts in all_facts:
+            self._events |= recorded(facts)
+            for (model, key), row in rows_of(facts).items():
+                self._rows[model][key] = row | {
+                    name: json.loads(canonical_json(value)) for name, value in row.items() if isinstance(value, dict)
+                }
+
+    def rows(self, model: str, keys: Collection[Key]) -> dict[Key, Row]:
+        return {key: self._rows[model][key] for key in keys if key in self._rows[model]}
+
+    def belonging(self, model: str, column: str, owners: Collection[UUID]) -> list[tuple[Key, UUID, str]]:
+        rows = self._rows[model].items()
+        return [(key, row[column], row["origin"]) for key, row in rows if row[column] in owners]
+
+    def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
+        return {stream: self._events.get(stream, []) for stream in streams}
+
+    def recorded_keys(self, _: str) -> list[tuple[str, str, UUID]]:
+        return [(row["table_name"], row["key"], key[0]) for key, row in self._rows["legacy_ids"].items()]
+
+    def unclaimed(self) -> list[tuple[str, Key]]:
+        became = {row["became"] for row in self._rows["legacy_ids"].values()}
+        roots = ("accounts", "cases", "companies", "collectives", "statuses")
+        return [(model, key) for model in roots for key in self._rows[model] if key[0] not in became]
+
+    def position(self) -> int:
+        return max((events[-1].position for events in self._events.values()), default=0)
+
+    def heads(self, streams: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+        events = {stream: self._events[stream] for stream in streams if stream in self._events}
+        return {stream: (found[-1].version, found[-1].position) for stream, found in events.items()}
 
 
 class Implied:
