@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.mapper import decode, encode
-from domain.event import EVENT_TYPES, NewEvent
+from domain.event import EVENT_TYPES, NewEvent, personal_fields
 from tests.support.examples import EVENTS, METADATA, STREAM_ID
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+CATALOGUE = Path(__file__).parents[2] / "docs" / "events.md"
 WRITE = "DOSSIER_WRITE_GOLDEN"
 TOPICS = sorted(topic for topic in EVENT_TYPES if not topic.startswith("test."))
 
@@ -44,6 +45,15 @@ def _golden(topic: str) -> bytes:
 
 def test_there_is_an_example_of_every_event() -> None:
     assert sorted(EVENTS) == TOPICS
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_event_catalogue_names_every_event_as_it_is_stored(topic: str) -> None:
+    event_type = EVENT_TYPES[topic]
+    personal = personal_fields(event_type)
+    payload = ", ".join(f"**{name}**" if name in personal else name for name in event_type.model_fields)
+    row = f"| `{topic}` | {event_type.schema_version} | {payload} |"
+    assert [line for line in CATALOGUE.read_text().splitlines() if line.startswith(row)], f"docs/events.md: {row}"
 
 
 @pytest.mark.parametrize("topic", TOPICS)
