@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from domain.case import CaseConflictRecorded
 from domain.event import Recorded, Source
 from domain.profile import ProfileConflictRecorded, ProfileConflictResolved
 from projections.read_model import ReadModel, Row, fold_events
@@ -41,7 +42,7 @@ def explain(model: ReadModel, events: Sequence[Recorded]) -> dict[str, Explained
         rows = {} if before is None else {(recorded.stream,): before}
         row = fold_events(model, rows, [recorded]).get((recorded.stream,), before)
         match recorded.event:
-            case ProfileConflictRecorded(field=str(name)):
+            case ProfileConflictRecorded(field=str(name)) | CaseConflictRecorded(field=str(name)):
                 conflicts[name] = recorded
         found |= _set_by(model, recorded, before, row)
     return {name: explained._replace(conflict=conflicts.get(name)) for name, explained in sorted(found.items())}

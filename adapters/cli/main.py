@@ -18,7 +18,7 @@ from typing import Annotated, Final
 
 import typer
 
-from adapters.cli import audit, commands, db, migrate, projections, records, sample
+from adapters.cli import audit, cases, commands, db, migrate, projections, records, sample, statuses, timeline
 from adapters.cli.output import Output
 from adapters.logging import configure_logging
 from adapters.settings import load_settings
@@ -37,9 +37,12 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(sample.app, name="sample")
 app.add_typer(commands.access_app, name="access")
 app.add_typer(commands.schema_app, name="schema")
+app.add_typer(cases.app, name="cases")
 app.command()(records.show)
 app.command()(records.history)
 app.command()(records.explain)
+app.command()(timeline.timeline)
+app.command()(statuses.statuses)
 app.command()(commands.execute)
 
 

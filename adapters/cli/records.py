@@ -1,57 +1,85 @@
-"""`dossier show`, `history`, `explain`: one record, as it is, as it was known, and why."""
+"""`dossier show`, `history`, `explain`: one record, as it is, as it was, as it was known, and why."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from adapters.bootstrap import Application
 from adapters.cli.output import Output, shortened
-from adapters.cli.session import MODELS, ActorOption, AsJson, Kind, RecordId, opened, reading, record_of
+from adapters.cli.session import MODELS, ActorOption, AsJson, Kind, RecordId, opened, reading, record_of, well_formed
+from adapters.cli.times import KnownAt, known_at_moment, moment
+from adapters.postgres.case_queries import CaseQueries
 from adapters.postgres.mapper import ENVELOPE
 from domain.account import ACCOUNT
+from domain.collective import computed_status
 from domain.errors import NotFound
 from domain.event import Recorded
-from projections import intents, legacy_ids
+from domain.profile import Verification
+from domain.streams import status_id
+from projections import company_members, intents, legacy_ids, status_history
+from projections.as_of import in_force, rows_known_at
 from projections.as_of import known_at as row_known_at
 from projections.explain import Explained
 from projections.explain import explain as explain_events
 from projections.read_model import ReadModel, Row
 
-KnownAt = Annotated[
+AsOf = Annotated[
     str | None,
     typer.Option(
-        "--known-at",
-        metavar="TIME|POSITION",
-        help="As it was known then: an ISO time with its zone, or a position of the log.",
+        "--as-of", metavar="TIME", help="With the status that held then (case, profile): an ISO time with its zone."
     ),
 ]
+_STATUS_OF_CASE: Final = {
+    "status": "status",
+    "status_entry": "entry",
+    "status_since": "active_from",
+    "status_day": "day",
+    "delivery_date": "delivery_date",
+    "client_date": "client_date",
+}
+"""The columns of a case that say its status, and those of an entry they come from."""
+_CODE: Final = re.compile("[a-z0-9_]{1,50}")
+
+
+def _shown(context: typer.Context, name: str) -> str:
+    """Return the id of what is to be shown; a status is named by its code too."""
+    is_code = context.params.get("kind") == "status" and _CODE.fullmatch(name)
+    return str(status_id(name)) if is_code else well_formed(name)
 
 
 def show(
     kind: Annotated[Kind, typer.Argument(help="What to show.")],
-    record_id: RecordId,
+    record_id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A UUID, or legacy:SYSTEM/TABLE/KEY; a status by its code.", callback=_shown),
+    ],
     *,
+    as_of: AsOf = None,
     known_at: KnownAt = None,
     actor: ActorOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an account, profile or intent, as it is now or as it was known at a time."""
-    out, at = Output(as_json=as_json), _moment(known_at)
+    """Show a record as it is now, as it was at a time (--as-of), or as it was known at a time (--known-at)."""
+    out, at, then_at = Output(as_json=as_json), known_at_moment(known_at), moment("--as-of", as_of)
+    if then_at is not None and kind not in ("case", "profile"):
+        raise typer.BadParameter("--as-of is for a case or a profile: only they have a status history")
     with opened() as app:
-        stream, events = _history(app, record_id, actor, kind)
+        stream, events = _shown_history(app, record_id, actor, kind)
         row = _row(app, MODELS[kind], stream, events, at)
         if row is None:
             then = f" known at {known_at}" if known_at else ""
             raise NotFound(
                 f"there is no {kind} {stream}{then}", field="id", hint=f"`dossier history {stream}` shows its events"
             )
-        if kind == "account":
-            row |= _belongings(app, row, events, now=at is None)
+        if then_at is not None:
+            row |= _status_then(app, row, events, then_at, at)
+        row |= _belongings(app, kind, row, events, at)
     out.json(row)
     out.pairs(row, title=kind)
     out.next(f"`dossier explain {stream}` tells where each value came from")
@@ -117,20 +145,14 @@ def _history(
     return stream, app.dossier.history(stream, actor=who)
 
 
-def _moment(text: str | None) -> datetime | int | None:
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
-        return int(text)
+def _shown_history(app: Application, record_id: str, actor: str | None, kind: Kind) -> tuple[UUID, list[Recorded]]:
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise typer.BadParameter(
-            f"--known-at: {text!r} is neither a position nor an ISO time with its zone (2026-01-31T12:00Z)"
-        )
-    return moment.astimezone(UTC)
+        return _history(app, record_id, actor, kind)
+    except NotFound as missing:
+        if kind != "status":
+            raise
+        hint = "`dossier statuses` also lists those that come with the product and were never changed"
+        raise NotFound(missing.message, field="id", hint=hint) from None
 
 
 def _row(
@@ -141,7 +163,40 @@ def _row(
     return app.reads.find(model, (stream,))
 
 
-def _belongings(app: Application, row: Row, events: Sequence[Recorded], *, now: bool) -> Row:
+def _status_then(
+    app: Application, row: Row, events: Sequence[Recorded], then: datetime, at: datetime | int | None
+) -> Row:
+    """Return the status part of a case or profile as it was at a time: as we know it now, or as we knew it at `at`."""
+    if at is None:
+        entry = CaseQueries(app.reads).status_as_of(events[0].stream, then)
+    else:
+        entry = in_force(rows_known_at(status_history.MODEL, events, at), then)
+    if "verification" in row:
+        return {"as_of": then, "verification": entry["status"] if entry else Verification.UNVERIFIED.value}
+    # Of an entry that says nobody knew the status there is nothing to say, as in the row of the present.
+    holds = entry if entry and entry["status"] is not None else {}
+    found: Row = {"as_of": then, **{name: holds.get(column) for name, column in _STATUS_OF_CASE.items()}}
+    return found | {"due_on": found["delivery_date"]}
+
+
+def _belongings(app: Application, kind: Kind, row: Row, events: Sequence[Recorded], at: datetime | int | None) -> Row:
+    """Return what belongs to a record; what other streams hold of it is left out where it is shown as it was known."""
+    match kind:
+        case "account":
+            return _of_account(app, row, events, now=at is None)
+        case "company":
+            return {"members": [_member(member) for member in rows_known_at(company_members.MODEL, events, at)]}
+        case "collective" if at is None:
+            counts = CaseQueries(app.reads).statuses_in(row["collective_id"])
+            return {
+                "status": computed_status(counts) or None,
+                "cases": [{"status": status, "cases": count} for status, count in counts.items()],
+            }
+        case _:
+            return {}
+
+
+def _of_account(app: Application, row: Row, events: Sequence[Recorded], *, now: bool) -> Row:
     """Return the profiles an account had with its last event that the row knows, and the intents it has now."""
     state = ACCOUNT.fold(recorded.event for recorded in events[: row["version"]])
     found: Row = {"profiles": [{"profile_id": key, "kind": kind} for key, kind in state.profiles.items()]}
@@ -151,6 +206,13 @@ def _belongings(app: Application, row: Row, events: Sequence[Recorded], *, now: 
             for intent in app.reads.fetch(intents.MODEL, account_id=row["account_id"])
         ]
     return found
+
+
+def _member(member: Row) -> Row:
+    return {
+        name: member[name]
+        for name in ("member", "account_id", "person_key", "role", "is_current", "created_at", "ended_reason")
+    }
 
 
 def _model_of(stream: UUID, events: Sequence[Recorded]) -> ReadModel:

@@ -15,22 +15,40 @@ from domain import access
 from domain.access import Actor, Permissions
 from domain.account import AccountRegistered
 from domain.errors import AccessDenied, ConfigurationInvalid, InvalidCommand, NotFound
-from projections import accounts, intents, legacy_ids, profiles
+from projections import accounts, cases, collectives, companies, intents, legacy_ids, profiles, statuses
 from projections.read_model import ReadModel, Row
 
-Kind = Literal["account", "profile", "intent"]
+Kind = Literal["account", "profile", "intent", "case", "company", "collective", "status"]
 MODELS: Final[dict[str, ReadModel]] = {
     "account": accounts.MODEL,
     "profile": profiles.MODEL,
     "intent": intents.MODEL,
+    "case": cases.MODEL,
+    "company": companies.MODEL,
+    "collective": collectives.MODEL,
+    "status": statuses.MODEL,
 }
 LEGACY: Final = "legacy:"
+_KIND_OF_FIELD: Final[dict[str, Kind]] = {
+    "account_id": "account",
+    "person_id": "account",
+    "profile_id": "profile",
+    "case_id": "case",
+    "company_id": "company",
+    "collective_id": "collective",
+}
+"""What the id in a field of a command is of."""
+
+
+def well_formed(name: str) -> str:
+    """Return what may be an id; a usage error for anything else."""
+    if _as_uuid(name) is None and _legacy_parts(name) is None:
+        raise typer.BadParameter(f"{name!r} is neither a UUID nor legacy:SYSTEM/TABLE/KEY")
+    return name
 
 
 def _well_formed(name: str | None) -> str | None:
-    if name is not None and _as_uuid(name) is None and _legacy_parts(name) is None:
-        raise typer.BadParameter(f"{name!r} is neither a UUID nor legacy:SYSTEM/TABLE/KEY")
-    return name
+    return None if name is None else well_formed(name)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -46,6 +64,11 @@ ActorOption = Annotated[
 RecordId = Annotated[
     str, typer.Argument(metavar="ID", help="A UUID, or legacy:SYSTEM/TABLE/KEY.", callback=_well_formed)
 ]
+
+
+def id_option(flag: str, purpose: str) -> Any:
+    """Return an option that takes the id of a record as `RecordId` does."""
+    return typer.Option(flag, metavar="ID", help=purpose, callback=_well_formed)
 
 
 @contextmanager
@@ -83,14 +106,17 @@ def record_of(app: Application, name: str, permissions: Permissions, kind: Kind 
     """Return the stream that an id names, as a record of the kind asked for; the read models must have caught up.
 
     An account stands for its active profile, a profile or intent for its account. Raises NotFound, or AccessDenied
-    where somebody who may not read the answer could learn from it what there is.
+    where somebody who may not read the answer could learn from it what there is: a legacy id that was taken in and one
+    that was not are refused alike.
     """
     stream = _as_uuid(name)
     if stream is None:
         stream = _became(app, name, kind)
-    if stream is None:
-        access.check_read(permissions, None)
-        raise NotFound(f"no legacy record {name} was taken in", field="id", hint="see `dossier migrate status`")
+        if stream is None:
+            access.check_read(permissions, None)
+            raise NotFound(f"no legacy record {name} was taken in", field="id", hint="see `dossier migrate status`")
+        if not permissions.is_admin:
+            app.dossier.history(stream, actor=permissions.actor)
     return _as_kind(app, stream, kind, permissions) if kind else stream
 
 
@@ -98,10 +124,9 @@ def resolved_data(app: Application, fields: dict[str, Any], data: Any, permissio
     """Return a command's data with legacy ids in its id fields replaced by what they became."""
     if not isinstance(data, dict):
         return data
-    kinds: dict[str, Kind] = {"account_id": "account", "profile_id": "profile"}
     return {
-        name: record_of(app, value, permissions, kinds[name])
-        if name in kinds and name in fields and isinstance(value, str) and value.startswith(LEGACY)
+        name: record_of(app, value, permissions, _KIND_OF_FIELD[name])
+        if name in _KIND_OF_FIELD and name in fields and isinstance(value, str) and value.startswith(LEGACY)
         else value
         for name, value in data.items()
     }
@@ -139,7 +164,7 @@ def _as_kind(app: Application, stream: UUID, kind: Kind, permissions: Permission
     if kind == "account":
         owned = app.reads.find(profiles.MODEL, (stream,)) or app.reads.find(intents.MODEL, (stream,))
         return owned["account_id"] if owned else stream
-    account = app.reads.find(accounts.MODEL, (stream,))
+    account = app.reads.find(accounts.MODEL, (stream,)) if kind in ("profile", "intent") else None
     if account is None:
         return stream
     if kind == "profile":

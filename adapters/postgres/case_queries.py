@@ -1,0 +1,149 @@
+"""What the reading side asks of the tables of cases: pages, timelines, statistics, memberships.
+
+The statements are files (`queries/<name>.sql`); all that varies in them is passed as parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from importlib.resources import files
+from typing import Any, Final, LiteralString, NamedTuple, cast
+from uuid import UUID
+
+from psycopg import Connection, sql
+
+from adapters.errors import translated
+from adapters.postgres.read_store import Conn, PostgresReadStore, json_cursor
+from projections import cases, collectives, companies, company_members, migration_runs, status_history
+from projections.read_model import ReadModel, Row
+
+QUERY_FILES: Final = files("adapters.postgres") / "queries"
+SYSTEM: Final = "cases"
+CASE_TABLE: Final = "individualProcesses"
+"""The legacy table that becomes cases."""
+
+_MODELS: Final = (
+    cases.MODEL,
+    collectives.MODEL,
+    companies.MODEL,
+    company_members.MODEL,
+    migration_runs.MODEL,
+    status_history.MODEL,
+)
+
+
+@dataclass(frozen=True)
+class CaseFilters:
+    """What a listing of cases is narrowed to; None leaves that open.
+
+    `due_before` is about current cases only; `since` is when the status took effect, or later.
+    """
+
+    status: str | None = None
+    undetermined: bool = False
+    collective: UUID | None = None
+    due_before: date | None = None
+    since: datetime | None = None
+    is_current: bool | None = None
+    after: UUID | None = None
+
+
+class Within(NamedTuple):
+    """The cases of these companies, and of this person."""
+
+    companies: Sequence[UUID]
+    person: UUID | None = None
+
+
+class StatusTotal(NamedTuple):
+    """How many cases have a status now, how often it was entered, and the seconds spent in it; None: undetermined."""
+
+    status: str | None
+    cases_now: int
+    entries_ever: int
+    total_s: float | None
+
+
+class CaseQueries:
+    """The queries over the tables of a read store."""
+
+    def __init__(self, reads: PostgresReadStore) -> None:
+        self._reads = reads
+
+    def page(self, filters: CaseFilters, limit: int, within: Within | None = None) -> list[Row]:
+        """Return the first cases in the order of their ids; with `within` only those it names."""
+        given = {**asdict(filters), "limit": limit}
+        if within is None:
+            return self._rows(cases.MODEL, "cases_all", given)
+        return self._rows(
+            cases.MODEL, "cases_within", {**given, "companies": list(within.companies), "person": within.person}
+        )
+
+    def companies_of(self, account: UUID) -> frozenset[UUID]:
+        """Return the companies an account is a current member of."""
+        return frozenset(company for (company,) in self._values("companies_of", {"account": account}))
+
+    def timeline(self, owner: UUID) -> list[Row]:
+        """Return the status history of a case or profile, in order, superseded entries included."""
+        return self._rows(status_history.MODEL, "timeline", {"owner": owner})
+
+    def status_as_of(self, owner: UUID, at: datetime) -> Row | None:
+        """Return the entry that was in force at a time, as it is known now; None where there was none yet."""
+        rows = self._rows(status_history.MODEL, "status_as_of", {"owner": owner, "at": at})
+        return rows[0] if rows else None
+
+    def statuses_in(self, collective: UUID) -> dict[str | None, int]:
+        """Return how many cases of a collective process have which status."""
+        return dict(self._values("collective_statuses", {"collective": collective}))
+
+    def totals(self, today: date) -> dict[str, int]:
+        """Return how many cases there are, and how many of them were migrated, wait, or are overdue."""
+        ((total, migrated, undetermined, closed, overdue),) = self._values("case_totals", {"today": today})
+        in_source = self._values("rows_in_source", {"system": SYSTEM, "table": CASE_TABLE})
+        return {
+            "total": total,
+            "migrated": migrated,
+            "pending": max(in_source[0][0] - migrated, 0) if in_source else 0,
+            "undetermined": undetermined,
+            "closed": closed,
+            "overdue": overdue,
+        }
+
+    def status_totals(self, now: datetime) -> list[StatusTotal]:
+        """Return the numbers of each status that any case has or had."""
+        return [StatusTotal(*values) for values in self._values("status_totals", {"now": now})]
+
+    def statement(self, connection: Connection[Any], name: str, model: ReadModel | None = None) -> sql.Composed:
+        """Return a query with the names of the tables, and the columns of the model that its rows are of."""
+        parts: dict[str, sql.Composable] = {
+            known.name: sql.Identifier(self._reads.schema(known.name), known.name) for known in _MODELS
+        }
+        parts["filters"] = sql.SQL(query_sql("case_filters"))
+        if model is not None:
+            alias = "h" if model is status_history.MODEL else "c"
+            names = self._reads.table(connection, model).columns
+            parts["columns"] = sql.SQL(", ").join(sql.Identifier(alias, column) for column in names)
+        return sql.SQL(query_sql(name)).format(**parts)
+
+    def _rows(self, model: ReadModel, name: str, given: Mapping[str, Any]) -> list[Row]:
+        with translated(), self._reads.pool.connection() as connection:
+            found = self._found(connection, self.statement(connection, name, model), given)
+            table = self._reads.table(connection, model)
+            return [table.row(values) for values in found]
+
+    def _values(self, name: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with translated(), self._reads.pool.connection() as connection:
+            return self._found(connection, self.statement(connection, name), given)
+
+    @staticmethod
+    def _found(connection: Conn, statement: sql.Composed, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        # Planned anew each time: a filter that is not asked for must not be in the plan.
+        return json_cursor(connection).execute(statement, given, prepare=False).fetchall()
+
+
+def query_sql(name: str) -> LiteralString:
+    """Return the text of a query file."""
+    text: Any = (QUERY_FILES / f"{name}.sql").read_text(encoding="utf-8")  # trusted: it ships with the package
+    return cast("LiteralString", text)
