@@ -180,12 +180,22 @@ def test_checking_a_profile_is_recorded_with_what_it_was(status: Verification) -
     given(PROFILE, CREATED, event).when(verify).nothing()
     again = VerifyProfile(profile_id=PROFILE_ID, status=status, notes="seen again")
     given(PROFILE, CREATED, event).when(again).then(
-        ProfileVerificationChanged(status=status, previous=status, notes="seen again")
+        ProfileVerificationChanged(status=status, previous=status, follows=2, notes="seen again")
     )
     back = VerifyProfile(profile_id=PROFILE_ID, status=Verification.UNVERIFIED)
     given(PROFILE, CREATED, event).when(back).then(
-        ProfileVerificationChanged(status=Verification.UNVERIFIED, previous=status)
+        ProfileVerificationChanged(status=Verification.UNVERIFIED, previous=status, follows=2)
     )
+
+
+def test_a_verification_names_the_one_before_it_whatever_came_between() -> None:
+    pending = ProfileVerificationChanged(status=Verification.PENDING, previous=Verification.UNVERIFIED)
+    between = ProfileUpdated(changes={"location": Change(old="Bern", new="Basel")})
+    verify = VerifyProfile(profile_id=PROFILE_ID, status=Verification.VERIFIED)
+    verified = ProfileVerificationChanged(status=Verification.VERIFIED, previous=Verification.PENDING, follows=3)
+    state = given(PROFILE, CREATED, between, pending, between).when(verify).then(verified)
+    assert (state.version, state.verified_by) == (5, 5)
+    given(PROFILE, CREATED, pending).when(_update(location="Basel")).then(between)
 
 
 def test_a_profile_is_archived_once_and_by_its_own_account() -> None:
