@@ -339,6 +339,7 @@ def replayed(said: Sequence[Said], order: Sequence[int]) -> list[Recorded]:
         command: ChangeCaseStatus | CorrectCaseStatus | RemoveCaseStatus
         if index not in steps:
             steps[index] = iter(one.amended)
+            # With notes, since a status that only repeats the one before it and is the latest is no entry.
             command = ChangeCaseStatus(
                 case_id=CASE_ID, status=one.status, effective_at=hour(one.at), notes=f"number {index}"
             )
