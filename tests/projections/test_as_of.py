@@ -7,7 +7,8 @@ from domain.account import AccountRegistered, ContactChanged
 from domain.event import Change
 from domain.migration import MigrationRunStarted
 from projections import accounts, migration_runs
-from projections.as_of import known_at
+from projections.as_of import in_force, known_at, rows_known_at
+from projections.read_model import Row
 from tests.projections.histories import START, history, metadata, row_of
 
 STREAM, RUN = UUID(int=1), UUID(int=2)
@@ -57,3 +58,30 @@ def test_a_stream_without_events_and_one_with_several_rows() -> None:
     assert row is not None
     assert row["run_id"] == RUN
     assert known_at(accounts.MODEL, [], 10) is None
+
+
+def test_all_rows_of_a_stream() -> None:
+    other = UUID(int=3)
+    runs = [
+        MigrationRunStarted(run_id=run, system="s", mapping_version=1, source_kind="k", tables={})
+        for run in (other, RUN)
+    ]
+    events = history(STREAM, *runs)
+    assert [row["run_id"] for row in rows_known_at(migration_runs.MODEL, events, None)] == [RUN, other]
+    assert [row["run_id"] for row in rows_known_at(migration_runs.MODEL, events, 10)] == [other]
+    assert rows_known_at(migration_runs.MODEL, events, 9) == []
+
+
+def test_what_held_at_a_time_is_the_last_that_had_begun_and_was_not_superseded() -> None:
+    def entry(number: int, hours: int, *, place: int | None = None, superseded: bool = False) -> Row:
+        began = START + timedelta(hours=hours)
+        return {"entry": number, "place": place or number, "active_from": began, "superseded": superseded}
+
+    entries = [entry(5, 1), entry(2, 2), entry(3, 4), entry(4, 4, superseded=True), entry(6, 4, place=1)]
+
+    def held(hours: float) -> object:
+        found = in_force(entries, START + timedelta(hours=hours))
+        return found and found["entry"]
+
+    assert [held(hours) for hours in (0.9, 1, 2, 3.9, 4, 99)] == [None, 5, 2, 2, 3, 3]
+    assert in_force([], START) is None
