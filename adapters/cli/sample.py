@@ -10,7 +10,8 @@ import typer
 
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson
-from adapters.samples.contexts import TABLES, write_sample
+from adapters.samples import cases as cases_sample
+from adapters.samples import contexts as contexts_sample
 from adapters.samples.truth import Layout, Truth
 from domain.errors import InputUnreadable
 
@@ -37,13 +38,23 @@ def contexts(
     """Write an export of the contexts system and its truth.json."""
     out = Output(as_json=as_json)
     prepare(out_dir, force=force)
-    truth = write_sample(out_dir, users, seed, layout=layout)
-    out.json({"directory": str(out_dir), "layout": layout, **_sums(truth)})
-    out.table(("table", "rows"), list(truth.rows.items()))
-    out.line(
-        f"{truth.leaves['total']} leaves, {sum(truth.oddities.values())} oddities; the truth is in {out_dir / TRUTH}."
-    )
-    out.next(f"`dossier migrate plan contexts --source {out_dir}`")
+    _tell(out, contexts_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
+
+
+@app.command()
+def cases(
+    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    *,
+    count: Annotated[int, typer.Option("--count", min=0, help="How many individual processes.")] = 1000,
+    seed: Annotated[int, typer.Option("--random-seed", "--seed", help="The same seed gives the same export.")] = 1,
+    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an export of the cases system and its truth.json."""
+    out = Output(as_json=as_json)
+    prepare(out_dir, force=force)
+    _tell(out, cases_sample.write_sample(out_dir, count, seed, layout=layout), out_dir, layout)
 
 
 def prepare(out_dir: Path, *, force: bool = False) -> None:
@@ -57,7 +68,7 @@ def prepare(out_dir: Path, *, force: bool = False) -> None:
             hint="choose another directory, or add --force",
         )
     # Files of the other layout would be read in the place of the new ones.
-    for table in (*TABLES, "_tables"):
+    for table in (*contexts_sample.TABLES, *cases_sample.TABLES, "_tables"):
         (out_dir / f"{table}.jsonl").unlink(missing_ok=True)
         (out_dir / table / "documents.jsonl").unlink(missing_ok=True)
     (out_dir / TRUTH).unlink(missing_ok=True)
@@ -69,6 +80,15 @@ def _is_sample(out_dir: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and {"system", "users", "seed"} <= found.keys()
+
+
+def _tell(out: Output, truth: Truth, out_dir: Path, layout: Layout) -> None:
+    out.json({"directory": str(out_dir), "layout": layout, **_sums(truth)})
+    out.table(("table", "rows"), list(truth.rows.items()))
+    out.line(
+        f"{truth.leaves['total']} leaves, {sum(truth.oddities.values())} oddities; the truth is in {out_dir / TRUTH}."
+    )
+    out.next(f"`dossier migrate plan {truth.system} --source {out_dir}`")
 
 
 def _sums(truth: Truth) -> dict[str, Any]:

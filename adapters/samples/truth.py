@@ -8,7 +8,7 @@ import random
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -176,8 +176,8 @@ def _text(at: str, value: str, record: Record) -> None:
     record.code = "text_not_storable"
 
 
-def _bad_id(value: object, record: Record) -> None:
-    record.put("/id", value)
+def _bad_id(key: str, value: object, record: Record) -> None:
+    record.put(f"/{key}", value)
     record.code = "no_id"
 
 
@@ -212,8 +212,8 @@ def _truncated(record: Record) -> None:
     record.unread("not_json", raw[: len(raw) * 2 // 3])
 
 
-def broken_ways(text_at: str) -> dict[str, Callable[[Record], None]]:
-    """Give the ways to break a record whole by their names; `text_at` is a path that holds a text."""
+def broken_ways(text_at: str, key: str = "id") -> dict[str, Callable[[Record], None]]:
+    """Give the ways to break a record whole by their names; `text_at` is a path that holds a text, `key` the id."""
     return {
         "nul_text": partial(_text, text_at, "fine until\0here"),
         "nul_key": partial(_text, "/no\0te", "x"),
@@ -221,15 +221,15 @@ def broken_ways(text_at: str) -> dict[str, Callable[[Record], None]]:
         "repeated_key": _repeat_key,
         "repeated_key_below": _repeat_key_below,
         "too_deep": _too_deep,
-        "id_absent": partial(_bad_id, ABSENT),
-        "id_null": partial(_bad_id, None),
-        "id_blank": partial(_bad_id, " "),
-        "id_true": partial(_bad_id, True),
+        "id_absent": partial(_bad_id, key, ABSENT),
+        "id_null": partial(_bad_id, key, None),
+        "id_blank": partial(_bad_id, key, " "),
+        "id_true": partial(_bad_id, key, True),
         "not_json": lambda record: record.unread("not_json", b"<html>502 Bad Gateway</html>"),
         "truncated": _truncated,
         "latin_1": partial(_latin_1, text_at),
         "list": partial(_other_json, lambda doc: [doc, None, []]),
-        "scalar": partial(_other_json, lambda doc: doc.get("id")),
+        "scalar": partial(_other_json, lambda doc: doc.get(key)),
     }
 
 
@@ -307,8 +307,15 @@ class SampleWriter:
         if len(table.waiting) > _SHUFFLED:
             self._write_one(table)
 
-    def close(self, system: str, users: int, seed: int, oddities: dict[str, int]) -> Truth:
-        """Write what is waiting and `truth.json`, and give the sums."""
+    def close(
+        self,
+        system: str,
+        users: int,
+        seed: int,
+        oddities: dict[str, int],
+        sections: Mapping[str, Iterable[str]] = {},
+    ) -> Truth:
+        """Write what is waiting and `truth.json`, with further sections of JSON text in pieces, and give the sums."""
         for table in self._tables.values():
             while table.waiting:
                 self._write_one(table)
@@ -326,7 +333,7 @@ class SampleWriter:
             dict(sorted(self._quarantine.items())),
             dict(sorted(oddities.items())),
         )
-        self._write_truth(truth)
+        self._write_truth(truth, sections)
         return truth
 
     def _write_one(self, table: _Table) -> None:
@@ -362,7 +369,7 @@ class SampleWriter:
         self._conflicts += record.conflicts
         self._unmapped_records += record.table not in self._unlisted and UNMAPPED in classes.values()
 
-    def _write_truth(self, truth: Truth) -> None:
+    def _write_truth(self, truth: Truth, sections: Mapping[str, Iterable[str]]) -> None:
         with (self._out / "truth.json").open("w", encoding="ascii") as file:
             file.write(json.dumps(asdict(truth), indent=1).removesuffix("\n}"))
             file.write(',\n "classes": {')
@@ -373,7 +380,11 @@ class SampleWriter:
                 file.write("\n}")
                 table.part_path.unlink()
             repeated = {name: table.repeated for name, table in self._tables.items()}
-            file.write(f'}},\n "repeated_leaves": {json.dumps(repeated)}\n}}\n')
+            file.write(f'}},\n "repeated_leaves": {json.dumps(repeated)}')
+            for name, pieces in sections.items():
+                file.write(f",\n {json.dumps(name)}: ")
+                file.writelines(pieces)
+            file.write("\n}\n")
 
 
 def _write_convex_files(out: Path, tables: tuple[str, ...]) -> None:
