@@ -259,7 +259,7 @@ class BundleIndex:
             problem, root = self._place(table, key, fields, read)
             if problem is None and key is not None:
                 self._take(number, line, offset, len(raw), table, key, root)
-                if (one := self._one(number, table, fields)) is not None:
+                if (one := self._one(number, table, key, fields)) is not None:
                     self._ones.setdefault(one, self._root_of[-1])
             elif problem is not None:
                 refusal = _Refusal(number, line, offset, len(raw), key, problem, root)
@@ -279,7 +279,7 @@ class BundleIndex:
 
     def _place(self, table: str, key: str | None, fields: Mapping[str, Any], read: Read) -> tuple[Problem | None, int]:
         """Return what keeps a record out, if anything, and the number of its root (-1: none, or it is one itself)."""
-        if key is not None and (first := self._keys[table].get(key)) is not None:
+        if key is not None and (first := self._first(table, key)) is not None:
             problem = read.problem or Problem("duplicate_id", "another row with this id came first")
             return problem, self._root_of[first]
         shape = self._system.tables.get(table, LegacyTable())
@@ -290,14 +290,22 @@ class BundleIndex:
             return read.problem, root
         if key is None:
             return Problem("no_id", "the record has no usable id"), root
-        if (one := self._one(self.tables.index(table), table, fields)) is not None:
+        if (one := self._one(self.tables.index(table), table, key, fields)) is not None:
             root = self._ones.get(one, root)
         return self._system.refuse(table, read.value) or lost, root
 
-    def _one(self, number: int, table: str, fields: Mapping[str, Any]) -> tuple[int, str] | None:
+    def _first(self, table: str, key: str) -> int | None:
+        """Return the number of the record that has this id already: a table under two names is one table."""
+        older = (old for old, new in self._system.renamed.items() if new == table)
+        taken = (self._keys.get(name, {}).get(key) for name in (table, *older))
+        return next((number for number in taken if number is not None), None)
+
+    def _one(self, number: int, table: str, key: str | None, fields: Mapping[str, Any]) -> tuple[int, str] | None:
         """Return what a row shares with the rows it makes a bundle with, if it shares anything."""
-        name = self._system.tables.get(table, LegacyTable()).one_by
-        value = convert.key(fields.get(name)) if name else None
+        shape = self._system.tables.get(table, LegacyTable())
+        value = convert.key(fields.get(shape.one_by)) if shape.one_by else None
+        if value is None and shape.one_by and shape.one_by == shape.named_by:
+            value = key  # which names it, and perhaps others
         return None if value is None else (number, value)
 
     def _name(self, table: str, key: str | None, fields: Mapping[str, Any]) -> str | None:

@@ -30,7 +30,7 @@ from migrations_replay.facts import (
     pointer_to,
     unique,
 )
-from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED
+from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED, leaves
 from migrations_replay.merge import Offered, choose, choose_first, drop_texts, take_keys, take_texts
 
 PROCESSES: Final = "individualProcesses"
@@ -376,7 +376,9 @@ class _Histories:
                 self._facts.finding(facts, "changedBy", "assumed_author", raw)
             if user == chosen:
                 facts.mark("/changedBy", raw, NORMALISED if user is None or user != raw else MAPPED)
-                facts.expect("/changedBy", self._at(change.number, "changed_by"), actor)
+                for pointer, leaf in leaves(raw, "/changedBy"):
+                    if not is_unset(leaf):
+                        facts.expect(pointer, self._at(change.number, "changed_by"), actor)
                 change.came_from("changed_by", facts, "/changedBy")
             else:
                 facts.mark("/changedBy", raw, CONFLICTING)
@@ -415,16 +417,18 @@ class _Histories:
 
     def _filled(self, change: _Change) -> dict[str, Any]:
         offered: dict[str, list[Offered]] = {}
+        told_as: dict[str, str] = {}
         for row in change.rows:
             for key, value in self._keys(row, "filledFieldsData"):
                 if key not in FILLABLE_NAMES:
                     self._facts.finding(row.facts, f"filledFieldsData/{key}", "outside_vocabulary", value.value)
-                offered.setdefault(key, []).append(value)
+                name = FILLABLE_NAMES.get(key, key)  # which a row may spell in both ways
+                told_as.setdefault(name, key)
+                offered.setdefault(name, []).append(value)
         filled = {}
-        for key, values in offered.items():
-            name = FILLABLE_NAMES.get(key, key)
+        for name, values in offered.items():
             place = self._at(change.number, "filled", name)
-            choose(self._facts, values, values[0], f"filledFieldsData/{key}", place, rule=RULE)
+            choose(self._facts, values, values[0], f"filledFieldsData/{told_as[name]}", place, rule=RULE)
             filled[name] = values[0].value
             change.came_from(f"filled/{name}", values[0].facts, values[0].pointer)
         return filled
