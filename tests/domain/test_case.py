@@ -710,6 +710,14 @@ def test_an_entry_that_says_nobody_knows_is_put_right_by_naming_a_status() -> No
     past.when(_correct(3, status="rnm")).then(_corrected(3, "rnm", T1, left_between=(None, None), now=now))
 
 
+def test_putting_an_earlier_entry_right_leaves_the_status_undetermined() -> None:
+    past = _given(_change("em_tramite", T1), _change("deferido", T2), _remove())
+    state = past.when(_correct(2, status="exigencia")).then(
+        _corrected(2, "exigencia", T1, left_between=(None, 4), precedes=4, now=None)
+    )
+    assert _active(state) is None
+
+
 def test_only_entries_in_force_can_be_put_right() -> None:
     past = _given(*_ONE, _correct(3, status="exigencia"))
     for undo in (_correct(3, notes="x"), _remove(3)):

@@ -117,6 +117,8 @@ def test_all_memberships_an_import_gave_an_account_end_together() -> None:
         )
     )
     assert COMPANY.members(state) == {EVE}
+    one_ended = COMPANY.fold([*past, CompanyMembershipEnded(member=2, account_id=ADA, reason="left")])
+    assert one_ended.members == {ADA: (4,), EVE: (3,)}
 
 
 def test_an_imported_membership_that_is_over_or_unsaid_gives_no_access() -> None:
