@@ -160,14 +160,33 @@ def _different(case: Case, current: str | None) -> Said:
     return by_code(other_code(case.rng, current))
 
 
+def _different_name(case: Case, current: str | None) -> Said:
+    return by_name(other_code(case.rng, current))
+
+
+def _different_english(_: Case, current: str | None) -> Said:
+    return by_code("completed" if current != "completed" else "cancelled")
+
+
+def _outside(case: Case, _: str | None) -> Said:
+    return by_code(case.rng.choice(OUTSIDE))
+
+
+def _as_is(value: object, *_: object) -> Field:
+    return value
+
+
+_SPELLED: Final[dict[str, Callable[[Case, str | None], Field]]] = {
+    f"spelled_{how}": partial(_spelled, how) for how in spellings("em_preparacao")
+}
 _MAKERS: Final[dict[str, Callable[[Case, str | None], Field]]] = {
     "different_code": _different,
-    "different_name": lambda case, current: by_name(other_code(case.rng, current)),
-    "different_english": lambda _, current: by_code("completed" if current != "completed" else "cancelled"),
-    "outside": lambda case, _: by_code(case.rng.choice(OUTSIDE)),
-    "absent": lambda *_: ABSENT,
-    "null": lambda *_: None,
-    "number": lambda *_: 4,
-    "object": lambda *_: {"code": "rnm", "name": None},
-} | {f"spelled_{how}": partial(_spelled, how) for how in spellings("em_preparacao")}
-FIELDS: Final[dict[str, Oddity]] = {name: partial(_field, make=make) for name, make in _MAKERS.items()}
+    "different_name": _different_name,
+    "different_english": _different_english,
+    "outside": _outside,
+    "absent": partial(_as_is, ABSENT),
+    "null": partial(_as_is, None),
+    "number": partial(_as_is, 4),
+    "object": partial(_as_is, {"code": "rnm", "name": None}),
+}
+FIELDS: Final[dict[str, Oddity]] = {name: partial(_field, make=make) for name, make in (_SPELLED | _MAKERS).items()}
