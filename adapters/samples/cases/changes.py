@@ -138,9 +138,8 @@ def _notes_twice(case: Case) -> None:
 
 def _twin_metadata(history: Row, twin: Row) -> None:
     history.put("/metadata", {"source": "form", "step": 1})
-    twin.put("/metadata", {"source": "api", "step": 1, "more": {"x": None, "y": 2}})
-    twin.marks["/metadata/source"] = CONFLICTING
-    history.dispute("metadata/source", _RULE)
+    twin.put("/metadata", {"source": "api", "step": 1, "more": {"x": None, "y": 2}}, CONFLICTING)
+    history.dispute("metadata", _RULE)
 
 
 # ---- nearly the same change

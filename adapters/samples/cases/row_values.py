@@ -98,9 +98,9 @@ NOTES: Final = {
     "null": Put("/notes", None),
     "number": bad("/notes", 12),
     "list": bad("/notes", ["a", ""]),
+    "long": Put("/notes", "Tudo de novo. " * 80 + "Fim", MAPPED, "outside_limit"),
     "emoji": Put("/notes", "Visto 🛂 emitido 👩🏽‍🔧"),
 }
-LONG_NOTES: Final = {"long": Put("/notes", "Tudo de novo. " * 80 + "Fim", MAPPED, "outside_limit")}
 
 
 def _changed(case: Case, *, slot: str, value: object, without: tuple[str, ...] = ()) -> None:
@@ -164,35 +164,20 @@ def _linked(case: Case, *, column: str, known: bool) -> None:
     row.put(f"/{column}", value, None, "" if known else "dangling_reference")
 
 
-def _metadata(case: Case, *, value: dict[str, Any], at: str, mark: str, findings: str = "") -> None:
-    row = case.slots["history"].row
-    row.put("/metadata", value)
-    row.marks[f"/metadata/{at}"] = mark
-    row.find(f"metadata/{at}", *findings.split())
-
-
 _LINKS: Final[dict[str, Oddity]] = {
     f"{column}_{'known' if known else 'dangling'}": partial(_linked, column=column, known=known)
     for column in ("previousStatusId", "newStatusId")
     for known in (True, False)
 }
-_METADATA: Final[dict[str, Oddity]] = {
-    "metadata_outer_blanks": partial(_metadata, value={"reason": " typed ", "x": ["y"]}, at="reason", mark=NORMALISED),
-    "metadata_far": partial(
-        _metadata, value={"source": "api", "n": FAR}, at="n", mark=UNREADABLE, findings="unreadable"
-    ),
-}
-HISTORY_REST: Final = (
-    _LINKS
-    | _METADATA
-    | puts(
-        slot_row("history"),
-        EXTRA
-        | {
-            "metadata_empty": Put("/metadata", {}),
-            "metadata_text": Put("/metadata", "imported by hand"),
-            "metadata_list": Put("/metadata", [{"step": 1, "by": ""}, "x"]),
-            "metadata_nested": Put("/metadata", {"a/b": {"~": [1, 2.5, None]}, "ok": False, "n": 0}),
-        },
-    )
+HISTORY_REST: Final = _LINKS | puts(
+    slot_row("history"),
+    EXTRA
+    | {
+        "metadata_empty": Put("/metadata", {}),
+        "metadata_text": Put("/metadata", "imported by hand"),
+        "metadata_list": Put("/metadata", [{"step": 1, "by": ""}, "x"]),
+        "metadata_nested": Put("/metadata", {"a/b": {"~": [1, 2.5, None]}, "ok": False, "n": 0}),
+        "metadata_outer_blanks": Put("/metadata", {"reason": " typed ", "none": None}, NORMALISED),
+        "metadata_far": bad("/metadata", {"count": FAR}),
+    },
 )

@@ -25,7 +25,6 @@ from adapters.samples.cases.oddity import Oddity, process_of, puts, slot_row
 from adapters.samples.cases.process_values import FIELDS, PROCESS_TIMES, PROCESS_VALUES, RENAMES
 from adapters.samples.cases.row_values import (
     HISTORY_REST,
-    LONG_NOTES,
     NOTES,
     PREVIOUS,
     STATUS_TIMES,
@@ -69,7 +68,7 @@ GROUPS: Final = {
     "history_time": _Group(times("history")),
     "history_rest": _Group(HISTORY_REST),
     "status_author": _Group(authors("status")),
-    "status_notes": _Group(puts(_STATUS, NOTES | LONG_NOTES)),
+    "status_notes": _Group(puts(_STATUS, NOTES)),
     "status_status": _Group(statuses("status", "statusName")),
     "status_time": _Group(STATUS_TIMES),
     "status_flag": _Group(puts(_STATUS, FLAGS)),
