@@ -399,8 +399,8 @@ def _change(state: CaseState, command: ChangeCaseStatus) -> list[DomainEvent]:
     before = state.timeline.before(entry)
     previous = before.status if before else None
     _check_transition(state, previous, command.status)
-    says_nothing_new = previous == command.status and not command.notes and not filled
-    if says_nothing_new and state.timeline.neighbours(entry).precedes is None:
+    said_before = before is not None and (before.at, before.status) == (at, command.status)
+    if said_before and not command.notes and not filled:
         return []
     timeline = state.timeline.with_entry(entry)
     place = timeline.neighbours(entry)

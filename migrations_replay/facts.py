@@ -280,16 +280,16 @@ class Facts:
         """Take one of a row's own times; returns it in UTC, or None if it is unset or unreadable."""
         return self.instant(facts, name, Place("legacy_ids", facts.snapshot, column))
 
-    def document_times(self, facts: RecordFacts, created: str = "", updated: str = "") -> None:
-        """Take the times of a document: the platform's, and the application's own, as far as its table has them.
+    def document_times(self, facts: RecordFacts, *, has_created: bool) -> None:
+        """Take the times of a document: the platform's, and the application's own, as far as they are there.
 
-        A missing creation time is a finding; what stands in for it is `earliest`.
+        Where its table has a creation time a missing one is a finding; what stands in for it is `earliest`.
         """
         facts.platform = self.time(facts, PLATFORM_TIME, "platform_created")
-        facts.updated = self.time(facts, updated, "updated") if updated else None
-        facts.created = self.time(facts, created, "created") if created else None
-        if created and facts.created is None:
-            self.finding(facts, created, "assumed_time", facts.earliest)
+        facts.updated = self.time(facts, "updatedAt", "updated")
+        facts.created = self.time(facts, "createdAt", "created")
+        if has_created and facts.created is None:
+            self.finding(facts, "createdAt", "assumed_time", facts.earliest)
 
     def row_times(self, facts: RecordFacts, created: str, updated: str) -> None:
         """Take a row's creation and update times; a missing creation time is that of the platform, and a finding."""

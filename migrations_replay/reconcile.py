@@ -231,13 +231,13 @@ class _BundleProof:
         self._length = {stream.stream: len(stream.events) for stream in facts.streams}
 
     def compare(self) -> None:
-        """Compare row by row; only where a column differs are its leaves looked at one by one."""
+        """Compare row by row, and leaf by leaf; where a row is as it must be its leaves are looked for in it."""
         differing = {name: columns for name in self._expected if (columns := self._differing(name))}
-        if not differing:
-            return
         for record in self._facts.records.values():
             for expected in record.expected:
-                if _row_name(expected.place) in differing:
+                name = _row_name(expected.place)
+                row = self._found.get(name)
+                if name in differing or row is None or not _holds(row, expected.place, expected.value):
                     self._leaf(record, expected)
         for name, columns in differing.items():
             self._beside(name, columns)

@@ -174,6 +174,7 @@ class _Histories:
         self._events: list[ImportedEvent] = []
         self._status: str | None = None  # of the last entry in force
         self._last: tuple[int, datetime] | None = None  # its number and time
+        self._overruled_by = 0  # the number of the active row's entry, once it is there
 
     def history(self) -> History:
         history_rows = [self._history_row(row) for row in self._facts.of(HISTORY)]
@@ -197,16 +198,17 @@ class _Histories:
     # --- reading rows ------------------------------------------------------------------------------------------------
 
     def _history_row(self, row: RecordFacts) -> _Row:
-        self._facts.document_times(row)
+        self._facts.document_times(row, has_created=False)
         status = status_text(self._facts, row, "newStatus")
         found = _Row(row, status, status.value if status else None, self._changed_at(row))
         found.previous = status_text(self._facts, row, "previousStatus")
         return self._with_keys(found)
 
     def _status_row(self, row: RecordFacts) -> _Row:
-        self._facts.document_times(row, created="createdAt")
+        changed_at = self._changed_at(row)  # first: it may stand in for the creation time
+        self._facts.document_times(row, has_created=True)
         status = status_text(self._facts, row, "statusName")
-        found = _Row(row, status, status.value if status else None, self._changed_at(row))
+        found = _Row(row, status, status.value if status else None, changed_at)
         found.active = row.record.document.get("isActive") is True
         return self._with_keys(found)
 
@@ -226,11 +228,6 @@ class _Histories:
         for row in history_rows:
             if row.named is None:
                 row.named = by_key.get(convert.key(row.facts.record.document.get("newStatusId")) or "")
-            if row.named is None:
-                self._facts.finding(row.facts, "newStatus", "undetermined_status", None)
-        for row in status_rows:
-            if row.named is None:
-                self._facts.finding(row.facts, "statusName", "undetermined_status", None)
 
     # --- rows become changes (K4, K7, K8) ----------------------------------------------------------------------------
 
@@ -300,7 +297,8 @@ class _Histories:
     def _enter(self, change: _Change, winner: _Row | None) -> None:
         change.number = self._number()
         superseded = self._is_superseded(change, winner)
-        previous = self._previous(change, superseded=superseded)
+        self._statuses(change)
+        self._previous(change, superseded=superseded)
         author = self._author(change)
         notes = self._notes(change)
         dated = self._dated(change)
@@ -314,7 +312,7 @@ class _Histories:
             self._rest(row)
         event = CaseStatusChanged(
             status=change.status,
-            previous=previous,
+            previous=self._status,
             effective_at=change.at,
             day=day,
             follows=None if superseded else self._follows(),
@@ -328,8 +326,6 @@ class _Histories:
             self._overruled_by = change.number
         self._append(event, author, change.provenance)
 
-    _overruled_by: int = 0
-
     def _is_superseded(self, change: _Change, winner: _Row | None) -> bool:
         """Tell whether a change comes after the active row's: the old system did not hold it then (K8)."""
         if not self._overruled_by or winner is None:
@@ -338,54 +334,61 @@ class _Histories:
         self._facts.finding(first, "changedAt", "disagrees", first.record.document.get("changedAt"))
         return True
 
-    def _previous(self, change: _Change, *, superseded: bool) -> str | None:
+    def _statuses(self, change: _Change) -> None:
         for row in change.rows:
             if row.status:
                 name = "newStatus" if row.is_history else "statusName"
                 self._facts.settle(row.status, self._at(change.number, "status"))
                 change.came_from("status", row.facts, pointer_to(name))
+
+    def _previous(self, change: _Change, *, superseded: bool) -> None:
+        """Keep what the rows say was before, and compare it with the history (K11)."""
         found = [row.previous for row in change.rows if row.previous]
         if not found:
-            return None
-        choose_first(self._facts, found, "previousStatus", self._at(change.number, "previous"), rule=RULE)
-        value: str = found[0].value
-        if not superseded and value != self._status:
+            return
+        choose_first(
+            self._facts, found, "previousStatus", self._at(change.number, "carried", "previous_status"), rule=RULE
+        )
+        change.carried["previous_status"] = found[0].value
+        if not superseded and found[0].value != self._status:
             self._facts.finding(found[0].facts, "previousStatus", "disagrees", found[0].raw)
-        return value
 
     def _author(self, change: _Change) -> str:
         """Choose the author (K6) and return the actor."""
-        found: list[tuple[RecordFacts, Any, str | None]] = []
-        for row in change.rows:
-            if not row.has("changedBy"):
-                continue
-            raw = row.raw("changedBy")
-            if is_unset(raw):
-                row.facts.mark("/changedBy", raw, NORMALISED)
-            else:
-                user = convert.key(raw)
-                known = user is not None and "changedBy" not in row.facts.record.dangling
-                found.append((row.facts, raw, user if known else None))
+        found = [author for row in change.rows if (author := self._author_named(row))]
         if not found:
             self._facts.finding(change.first, "changedBy", "assumed_author", None)
             return UNKNOWN_AUTHOR
-        chosen = found[0][2]
+        chosen = found[0].value
         actor = UNKNOWN_AUTHOR if chosen is None else str(self._author_of(chosen))
-        for facts, raw, user in found:
-            if user is None:
-                self._facts.finding(facts, "changedBy", "assumed_author", raw)
-            if user == chosen:
-                facts.mark("/changedBy", raw, NORMALISED if user is None or user != raw else MAPPED)
-                for pointer, leaf in leaves(raw, "/changedBy"):
+        for author in found:
+            if author.value == chosen:
+                as_it_stood = author.value is not None and author.value == author.raw
+                author.facts.mark("/changedBy", author.raw, MAPPED if as_it_stood else NORMALISED)
+                for pointer, leaf in leaves(author.raw, "/changedBy"):
                     if not is_unset(leaf):
-                        facts.expect(pointer, self._at(change.number, "changed_by"), actor)
-                change.came_from("changed_by", facts, "/changedBy")
+                        author.facts.expect(pointer, self._at(change.number, "changed_by"), actor)
+                change.came_from("changed_by", author.facts, "/changedBy")
             else:
-                facts.mark("/changedBy", raw, CONFLICTING)
-        values = unique([user or UNKNOWN_AUTHOR for _, _, user in found])
+                author.facts.mark("/changedBy", author.raw, CONFLICTING)
+        values = unique([author.value or UNKNOWN_AUTHOR for author in found])
         if len(values) > 1:
-            self._facts.conflict(found[0][0], "changedBy", values, values[0], RULE)
+            self._facts.conflict(found[0].facts, "changedBy", values, values[0], RULE)
         return actor
+
+    def _author_named(self, row: _Row) -> Candidate | None:
+        """Read an author: the id of a user, None as the value for what names no user, with a finding; None if unset."""
+        if not row.has("changedBy"):
+            return None
+        raw = row.raw("changedBy")
+        if is_unset(raw):
+            row.facts.mark("/changedBy", raw, NORMALISED)
+            return None
+        user = convert.key(raw)
+        if user is None or "changedBy" in row.facts.record.dangling:
+            self._facts.finding(row.facts, "changedBy", "assumed_author", raw)
+            user = None
+        return Candidate(row.facts, "/changedBy", raw, user)
 
     def _notes(self, change: _Change) -> str | None:
         found = [note for row in change.rows if (note := self._text(row, "notes"))]
@@ -607,9 +610,11 @@ _LINKS: Final = {
     "previousStatusId": "previous_status_id",
     "newStatusId": "new_status_id",
 }
-_ROW_FIELDS: Final = frozenset({"_creationTime", "individualProcessId", "changedBy", "changedAt", "notes"})
+_ROW_FIELDS: Final = frozenset(
+    {"_creationTime", "createdAt", "updatedAt", "individualProcessId", "changedBy", "changedAt", "notes"}
+)
 _HISTORY_FIELDS: Final = _ROW_FIELDS | {"previousStatus", "newStatus", "metadata", "previousStatusId", "newStatusId"}
 _STATUS_FIELDS: Final = _ROW_FIELDS | {
-    "statusName", "caseStatusId", "isActive", "date", "createdAt", "maxDeliveryDate", "clientDeadlineDate",
+    "statusName", "caseStatusId", "isActive", "date", "maxDeliveryDate", "clientDeadlineDate",
     "fillableFields", "filledFieldsData",
 }  # fmt: skip

@@ -189,7 +189,7 @@ def _own_key(facts: Facts, row: RecordFacts, became: UUID) -> None:
 
 def _rest(facts: Facts, row: RecordFacts, known: set[str]) -> None:
     """Everything else has no home (K19)."""
-    known = known | {row.record.id_field, "_creationTime"}
+    known = known | {row.record.id_field, "_creationTime", "createdAt", "updatedAt"}
     facts.no_target(row, {pointer_to(name): value for name, value in row.record.document.items() if name not in known})
 
 
@@ -217,7 +217,7 @@ def _process(bundle: Bundle) -> Facts:
     facts = Facts(bundle, _person_id(person) if person else None)
     process = facts.of(PROCESSES)[0]
     case_id = _id_of("case", PROCESSES, process_record.key)
-    facts.document_times(process, "createdAt", "updatedAt")
+    facts.document_times(process, has_created=True)
     _own_key(facts, process, case_id)
     keys: dict[str, str] = {}
     provenance: Provenance = {}
@@ -244,8 +244,7 @@ def _process(bundle: Bundle) -> Facts:
     _rest(
         facts,
         process,
-        {"createdAt", "updatedAt", "completedAt", "personId", "status", "isActive", "processStatus"}
-        | {*COLLECTIVE_COLUMNS, *CASE_NAMES},
+        {"completedAt", "personId", "status", "isActive", "processStatus"} | {*COLLECTIVE_COLUMNS, *CASE_NAMES},
     )
     conflicts = [ImportedEvent(_conflict(facts, found), facts.occurred(process)) for found in facts.conflicts]
     facts.stream(case_id).events += [ImportedEvent(opened, created, provenance), *history.events, *conflicts]
@@ -346,9 +345,9 @@ def _company(bundle: Bundle) -> Facts:
     facts = Facts(bundle, None)
     row = facts.of("companies")[0]
     company_id = _company_id(bundle.root.key)
-    facts.document_times(row, "createdAt", "updatedAt")
+    facts.document_times(row, has_created=True)
     for member in facts.of("peopleCompanies"):
-        facts.document_times(member)
+        facts.document_times(member, has_created=False)
     _own_key(facts, row, company_id)
     fields: dict[str, Any] = {}
     provenance: Provenance = {}
@@ -364,7 +363,7 @@ def _company(bundle: Bundle) -> Facts:
     facts.dangling(row, "contactPersonId")
     is_active = facts.flag(row, "isActive", Place("companies", company_id, "is_active"))
     created = _created(row, facts, Place("companies", company_id, "created_at"))
-    _rest(facts, row, {"createdAt", "updatedAt", "isActive", *columns})
+    _rest(facts, row, {"isActive", *columns})
     events = facts.stream(company_id).events
     events.append(ImportedEvent(CompanyRegistered(fields=fields, is_active=is_active), created, provenance))
     members = sorted(facts.of("peopleCompanies"), key=lambda member: (facts.occurred(member), member.record.key))
@@ -424,7 +423,7 @@ def _collective(bundle: Bundle) -> Facts:
     facts = Facts(bundle, None)
     row = facts.of(bundle.root.table)[0]
     collective_id = _id_of("collective", COLLECTIVE_TABLES[0], bundle.root.key)
-    facts.document_times(row, "createdAt", "updatedAt")
+    facts.document_times(row, has_created=True)
     _own_key(facts, row, collective_id)
     company = convert.key(row.record.document.get("companyId"))
     facts.key(row, "companyId", Place("collectives", collective_id, "legacy_keys", ("company_id",)))
@@ -438,7 +437,7 @@ def _collective(bundle: Bundle) -> Facts:
         row.mark("/status", row.record.document["status"], DERIVED)
     completed = facts.instant(row, "completedAt", Place("collectives", collective_id, "completed_at"))
     created = _created(row, facts, Place("collectives", collective_id, "created_at"))
-    _rest(facts, row, {"createdAt", "updatedAt", "completedAt", "companyId", "referenceNumber", "status"})
+    _rest(facts, row, {"completedAt", "companyId", "referenceNumber", "status"})
     event = CollectiveOpened(
         company_id=_company_id(company) if company else None,
         reference_number=number.value if number else None,
@@ -468,7 +467,7 @@ def _user(bundle: Bundle) -> Facts:
     facts = Facts(bundle, account_id)
     rows = facts.of("userProfiles")
     for row in rows:
-        facts.document_times(row)
+        facts.document_times(row, has_created=False)
     rows = _latest_first(rows)
     roles = []
     for row in rows:
@@ -498,13 +497,13 @@ def _status(bundle: Bundle) -> Facts:
     facts = Facts(bundle, None)
     rows = facts.of("caseStatuses")
     for row in rows:
-        facts.document_times(row, "createdAt", "updatedAt")
+        facts.document_times(row, has_created=True)
     rows = _latest_first(rows)
     stream = status_id(code) if code else _id_of("status", "caseStatuses", bundle.root.key)
     values: dict[str, Any] = {}
     for row in rows:
         _own_key(facts, row, stream)
-        _rest(facts, row, {"createdAt", "updatedAt", "fillableFields", *DEFINITION_NAMES})
+        _rest(facts, row, {"fillableFields", *DEFINITION_NAMES})
     for name, (target, column, read) in DEFINITION_NAMES.items():
         if found := [value for row in rows if (value := read(facts, row, name))]:
             choose_first(facts, found, name, Place("statuses", stream, column), rule="latest_row")

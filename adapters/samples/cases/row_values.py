@@ -177,7 +177,7 @@ HISTORY_REST: Final = _LINKS | puts(
         "metadata_text": Put("/metadata", "imported by hand"),
         "metadata_list": Put("/metadata", [{"step": 1, "by": ""}, "x"]),
         "metadata_nested": Put("/metadata", {"a/b": {"~": [1, 2.5, None]}, "ok": False, "n": 0}),
-        "metadata_outer_blanks": Put("/metadata", {"reason": " typed ", "none": None}, NORMALISED),
+        "metadata_outer_blanks": Put("/metadata", {"reason": " typed ", "none": None}),
         "metadata_far": bad("/metadata", {"count": FAR}),
     },
 )

@@ -98,8 +98,8 @@ FILLING: Final[dict[str, Oddity]] = (
     | {
         "unknown_name": _filled_as({"observacao": "x", "douPage": "3"}, observacao="outside_vocabulary"),
         "renamed_name": _filled_as({"companyApplicantId": "x"}, companyApplicantId="outside_vocabulary"),
-        "outer_blanks": _filled_as({"douNumber": " 12 "}, {"douNumber": NORMALISED}),
-        "nfd": _filled_as({"rnmProtocol": decomposed("São João")}, {"rnmProtocol": NORMALISED}),
+        "outer_blanks": _filled_as({"douNumber": " 12 "}),
+        "nfd": _filled_as({"rnmProtocol": decomposed("São João")}),
         "far": _filled_as({"douNumber": FAR, "douPage": "3"}, {"douNumber": UNREADABLE}, douNumber="unreadable"),
     }
     | puts(

@@ -157,7 +157,7 @@ class World:
         unknown.put("/category", "paused", MAPPED, "outside_vocabulary")
         unknown.put("/fillableFields", ["rnmNumber", "observacoes", "", None])
         unknown.marks["/fillableFields/1"] = MAPPED
-        unknown.find("fillableFields", "outside_vocabulary")
+        unknown.find("fillableFields/1", "outside_vocabulary")
         wrong = self._extra_status("status_wrong_types", {"code": "em_revisao", "name": "Em revisão", "nameEn": None})
         for column, value in {"sortOrder": "7", "allowDocuments": "yes", "description": ["x", ""]}.items():
             wrong.put(f"/{column}", value, UNREADABLE, "unreadable")
