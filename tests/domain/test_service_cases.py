@@ -452,12 +452,12 @@ def test_with_an_expected_version_nothing_is_decided_anew(dossier: Dossier, acme
     assert dossier.execute(_change(acme.case, status.code), actor=OPERATOR, expected_version=2).version == 3
 
 
-def test_a_correction_that_changes_nothing_rests_on_the_newest_event_it_looked_at(
-    dossier: Dossier, acme: Client
-) -> None:
+def test_a_status_that_says_nothing_new_rests_on_the_newest_event_it_looked_at(dossier: Dossier, acme: Client) -> None:
     status = _own()
     dossier.execute(status, actor=OPERATOR)
     dossier.execute(_change(acme.case, status.code), actor=OPERATOR)
+    changed = dossier.history(acme.case, actor=OPERATOR)[-1]
     defined = dossier.execute(status.model_copy(update={"name": "another name"}), actor=OPERATOR)
-    nothing = dossier.execute(_change(acme.case, status.code), actor=OPERATOR)
+    again = _change(acme.case, status.code, effective_at=changed.occurred_at)
+    nothing = dossier.execute(again, actor=OPERATOR)
     assert nothing == Receipt(acme.case, 3, defined.position, 0)
