@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,19 +30,30 @@ def demo(folder: Path, url: str) -> str:
     return done.stdout
 
 
+def report(folder: Path, system: str, name: str) -> Any:
+    assert (folder / f"{system}-{name}.md").exists()
+    return json.loads((folder / f"{system}-{name}.json").read_bytes())
+
+
 def test_the_demo_works_twice(make_database: Any, tmp_path: Path) -> None:
     url = make_database()
     first = demo(tmp_path, url)
     assert "access_denied" in first
     assert "invalid_command" in first
+    assert "pending_documents may not go to completed (allowed: documents_submitted, cancelled)" in first
+    assert "removed: the case is undetermined" in first
+    assert re.search(r"^4 +deferido .* by entry 6$", first, re.MULTILINE)
+    assert "16 events appended, 1 command and 1 read refused" in first
     second = demo(tmp_path, url)
     assert "the first admin was granted before" in second
+    assert "removed: the case is undetermined" in second
+    assert "0 events appended, 1 command and 1 read refused" in second
     folder = tmp_path / "demo-output"
-    for name in ("plan", "run", "run-again"):
-        assert json.loads((folder / f"{name}.json").read_bytes())["events"]["appended"] == 0
-        assert (folder / f"{name}.md").exists()
-    verified = json.loads((folder / "verify-live.json").read_bytes())["reconcile"]
-    assert verified["changed_live"] > 0
-    assert verified["unexplained"] == verified["missing"] == verified["extra"] == 0
+    for system in ("contexts", "cases"):
+        for name in ("plan", "run", "run-again"):
+            assert report(folder, system, name)["events"]["appended"] == 0
+        verified = report(folder, system, "verify-live")["reconcile"]
+        assert verified["changed_live"] > 0
+        assert verified["unexplained"] == verified["missing"] == verified["extra"] == 0
     last = (folder / "audit.jsonl").read_bytes().splitlines()[-1]
     assert json.loads(last)["specversion"] == "1.0"

@@ -1,0 +1,171 @@
+"""The story of the demo, step by step.
+
+Exports of both legacy systems, with realistic oddities, are made up, dry-run, migrated and proven; live commands change
+some of it; the tables are rebuilt from the log and the log is exported. All that is written lies in `demo-output/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from adapters import migration
+from adapters.audit.export import export_log, private_file
+from adapters.cli.migrate import summary
+from adapters.cli.sample import prepare
+from adapters.demo.cases import Cases
+from adapters.demo.people import People
+from adapters.demo.stage import Stage
+from adapters.migration import Migration
+from adapters.postgres.shadow import PostgresShadows
+from adapters.samples import cases, contexts
+from adapters.samples.truth import Truth
+from projections.all import READ_MODELS
+from projections.read_model import Row
+from projections.rebuild import rebuild
+
+SEED: Final = 2024
+
+
+class Export(NamedTuple):
+    """An export to make up and to migrate: of which system, by what, and how many of its root records."""
+
+    system: str
+    write: Callable[[Path, int, int], Truth]
+    size: int
+
+
+EXPORTS: Final = (Export("contexts", contexts.write_sample, 300), Export("cases", cases.write_sample, 200))
+
+
+class Demo:
+    """The steps of the demo."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage, self._app, self._out = stage, stage.app, stage.out
+        self._people, self._cases = People(stage), Cases(stage)
+
+    def run(self) -> int:
+        """Go through all steps; returns 0 if everything came out as it should."""
+        steps: Sequence[tuple[str, Callable[[str], None]]] = (
+            ("Two legacy exports are made up", self._sample),
+            ("Dry run", self._plan),
+            ("Migration", self._migrate),
+            ("Proof against the source", self._verify),
+            ("The same migration again", self._again),
+            ("Live commands on people", self._people.live),
+            ("Live commands on cases", self._cases.live),
+            ("Which status a case had when", self._cases.timeline),
+            ("The cases in numbers", self._cases.numbers),
+            ("Proof once more, after the live changes", self._verify_live),
+            ("Where a value comes from", self._people.explain),
+            ("The tables are rebuilt from the log", self._rebuild),
+            ("The audit log is exported", self._export),
+        )
+        for number, (title, step) in enumerate(steps, start=1):
+            self._out.heading(f"{number}. {title}")
+            step(title)
+        self._out.heading("What happened")
+        self._out.table(("step", "what happened", "where"), self._stage.happened)
+        for failure in self._stage.failures:
+            self._out.line(f"Not as it should be: {failure}")
+        self._out.next("`.venv/bin/dossier --help`; a second `make demo` finds everything done and appends no import")
+        return 1 if self._stage.failures else 0
+
+    # --- the migrations --------------------------------------------------------------------------------------------
+
+    def _folder(self, export: Export) -> Path:
+        return self._stage.folder / export.system
+
+    def _report(self, export: Export, name: str, suffix: str = "md") -> Path:
+        return self._stage.folder / f"{export.system}-{name}.{suffix}"
+
+    def _sample(self, title: str) -> None:
+        for export in EXPORTS:
+            folder = self._folder(export)
+            prepare(folder, force=True)
+            truth = export.write(folder, export.size, SEED)
+            self._out.table((f"table of {export.system}", "rows"), list(truth.rows.items()))
+            rows, oddities = sum(truth.rows.values()), sum(truth.oddities.values())
+            said = f"{rows} rows, {truth.leaves['total']} leaves, {oddities} oddities"
+            self._stage.note(f"{title}: {export.system}", said, folder)
+
+    def _plan(self, title: str) -> None:
+        for export in EXPORTS:
+            report = self._work(migration.plan, export, "plan")
+            said = f"would append {report['events']['appended']} events"
+            self._stage.note(f"{title}: {export.system}", said, self._report(export, "plan"))
+
+    def _migrate(self, title: str) -> None:
+        for export in EXPORTS:
+            report = self._work(migration.run, export, "run")
+            summary(self._out, report, self._report(export, "run", "json"))
+            counts, appended = report["snapshots"], report["events"]["appended"]
+            said = f"{appended} events; {counts['recorded']} records taken in, {counts['unchanged']} known"
+            self._stage.note(f"{title}: {export.system}", said, self._report(export, "run"))
+
+    def _again(self, title: str) -> None:
+        for export in EXPORTS:
+            appended = self._work(migration.run, export, "run-again")["events"]["appended"]
+            self._stage.expect(f"running {export.system} again appended {appended} events", holds=appended == 0)
+            self._stage.note(
+                f"{title}: {export.system}", f"{appended} events appended", self._report(export, "run-again")
+            )
+
+    def _verify(self, title: str) -> None:
+        for export in EXPORTS:
+            self._proven(title, export, "verify")
+
+    def _verify_live(self, title: str) -> None:
+        for export in EXPORTS:
+            report = self._proven(title, export, "verify-live")
+            self._stage.expect(
+                f"no value of {export.system} counts as changed by a live command",
+                holds=report["reconcile"]["changed_live"] > 0,
+            )
+
+    def _proven(self, title: str, export: Export, name: str) -> dict[str, Any]:
+        report = self._work(migration.verify, export, name)
+        counts = report["reconcile"]
+        self._stage.expect(f"{name} of {export.system} found differences", holds=not migration.has_findings(report))
+        names = ("leaves", "equal", "normalised", "changed_live", "missing", "extra", "unexplained")
+        self._out.pairs({name: counts[name] for name in names})
+        said = f"{counts['leaves']} leaves, {counts['changed_live']} changed live, {counts['unexplained']} unexplained"
+        self._stage.note(f"{title}: {export.system}", said, self._report(export, name))
+        return report
+
+    def _work(self, work: Callable[..., dict[str, Any]], export: Export, name: str) -> dict[str, Any]:
+        with self._out.progress() as watch:
+            report = work(self._app, Migration.of(export.system, self._folder(export)), watch)
+        for suffix in ("json", "md"):
+            migration.write_report(report, self._report(export, name, suffix))
+        return report
+
+    # --- the log and the tables ------------------------------------------------------------------------------------
+
+    def _rebuild(self, title: str) -> None:
+        self._app.catch_up()
+        before = self._rows()
+        with self._out.progress() as watch:
+            rebuilt = rebuild(
+                self._app.events,
+                PostgresShadows(self._app.reads),
+                READ_MODELS,
+                progress=lambda done, total: watch("rebuild", done, total),
+            )
+        after = self._rows()
+        different = [name for name in before if before[name] != after[name]]
+        self._stage.expect(f"the rebuild changed {', '.join(different)}", holds=not different)
+        rows = sum(map(len, after.values()))
+        said = f"{len(READ_MODELS)} read models from {rebuilt.events} events, {rows} rows, each as it was before"
+        self._stage.note(title, said)
+
+    def _rows(self) -> dict[str, list[Row]]:
+        return {model.name: self._app.reads.fetch(model) for model in READ_MODELS}
+
+    def _export(self, title: str) -> None:
+        path = self._stage.folder / "audit.jsonl"
+        with self._out.progress() as watch, private_file(path) as file:
+            exported = export_log(self._app.events, file, lambda done, total: watch("export", done, total))
+        self._stage.note(title, f"{exported.events} events as CloudEvents 1.0", path)
