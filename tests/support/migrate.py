@@ -1,6 +1,6 @@
-"""A migration in a process of its own, to be killed: `python -m tests.support.migrate URL SOURCE BATCH_EVENTS`.
+"""A migration in a process of its own, to be killed.
 
-Prints a line each time it is told how far it is.
+`python -m tests.support.migrate URL SOURCE BATCH_EVENTS [SYSTEM]` prints a line each time it is told how far it is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,6 @@ def _watch(stage: str, done: int, total: int) -> None:
 
 
 if __name__ == "__main__":
-    url, source, batch_events = sys.argv[1:]
+    url, source, batch_events, system = [*sys.argv[1:], "contexts"][:4]
     with application_at(url) as app:
-        run(app, Migration.of("contexts", Path(source), batch_events=int(batch_events)), _watch)
+        run(app, Migration.of(system, Path(source), batch_events=int(batch_events)), _watch)

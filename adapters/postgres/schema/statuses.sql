@@ -3,13 +3,13 @@ CREATE TABLE statuses (
     status_id       uuid        NOT NULL,
     code            text,                      -- a legacy record may be without
     catalogue       text        NOT NULL,
-    name            text        NOT NULL,
+    name            text,                      -- so may its name
     name_en         text,
     description     text,
     category        text,
     colour          text,
-    sort_order      int,                       -- the place in lists
-    workflow_order  int,                       -- the place in the workflow
+    sort_order      bigint,                    -- the place in lists
+    workflow_order  bigint,                    -- the place in the workflow
     fillable_fields text[]      NOT NULL,
     allow_documents boolean,
     may_go_to       text[],                    -- null: the order is advisory
