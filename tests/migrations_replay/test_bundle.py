@@ -11,8 +11,10 @@ import pytest
 from migrations_replay.bundle import BundleIndex
 from migrations_replay.document import UNREAD
 from migrations_replay.leaves import MAPPED
+from migrations_replay.systems.cases import SYSTEM as CASES
 from migrations_replay.systems.contexts import SYSTEM
 from tests.support.legacy import Line, MemorySource, blob, bundles, context, index, message, user
+from tests.support.legacy_cases import case_status, collective, history, person, process, status
 
 
 def _aside(**tables: list[Line]) -> list[tuple[str, str | None, int, str]]:
@@ -277,3 +279,126 @@ def test_many_records_of_one_bundle() -> None:
     (bundle,) = bundles(MemorySource(User=[user()], ChatMessage=messages))
     assert [json.loads(record.raw)["id"] for record in bundle.records[1:]] == [f"m{number}" for number in range(3_000)]
     assert BundleIndex(MemorySource(User=[user()]), SYSTEM).bundles == 1
+
+
+# --- rows that share a name, and tables that have two -----------------------------------------------------------------
+
+
+def _bundles_of_cases(**tables: list[Line]) -> list[list[str]]:
+    return [[record.key for record in bundle.records] for bundle in bundles(MemorySource(**tables), CASES)]
+
+
+def test_rows_with_one_value_in_the_field_they_share_are_one_bundle_in_file_order() -> None:
+    rows: list[Line] = [person("x3", "u1"), person("x9", "u2"), person("x1", "u1"), person("x2", "u1")]
+    assert _bundles_of_cases(userProfiles=rows) == [["x3", "x1", "x2"], ["x9"]]
+    codes: list[Line] = [case_status("k1", "rnm"), case_status("k2", "RNM"), case_status("k3", "rnm")]
+    assert _bundles_of_cases(caseStatuses=codes) == [["k1", "k3"], ["k2"]]
+
+
+@pytest.mark.parametrize("value", [None, "", " ", True, 1.5, ["rnm"], "c" * 501])
+def test_rows_without_a_usable_value_there_are_bundles_of_their_own(value: Any) -> None:
+    rows: list[Line] = [case_status("k1", value), case_status("k2", value)]
+    assert _bundles_of_cases(caseStatuses=rows) == [["k1"], ["k2"]]
+
+
+def test_a_shared_value_is_compared_exactly_and_an_integer_by_its_text() -> None:
+    rows: list[Line] = [case_status("k1", 7), case_status("k2", "7"), case_status("k3", " 7")]
+    assert _bundles_of_cases(caseStatuses=rows) == [["k1", "k2"], ["k3"]]
+
+
+def test_values_of_two_tables_are_not_shared() -> None:
+    assert _bundles_of_cases(userProfiles=[person("x1", "rnm")], caseStatuses=[case_status("k1", "rnm")]) == [
+        ["x1"],
+        ["k1"],
+    ]
+
+
+def test_a_row_set_aside_begins_no_bundle() -> None:
+    broken = '{"_id": "x1", "userId": "u1", "role": "a", "role": "b"}'
+    source = MemorySource(userProfiles=[broken, person("x2", "u1"), person("x2", "u1", role="client")])
+    found = index(source, CASES)
+    assert [[record.key for record in bundle.records] for bundle in found] == [["x2"]]
+    assert [(record.line, record.problem.code, record.owner) for record in found.set_aside()] == [
+        (1, "duplicate_key", None),
+        (3, "duplicate_id", None),
+    ]
+
+
+def test_any_row_of_a_shared_bundle_leads_to_it() -> None:
+    found = index(MemorySource(userProfiles=[person("x1", "u1"), person("x2", "u1")]), CASES)
+    for key in ("x1", "x2"):
+        bundle = found.find("userProfiles", key)
+        assert bundle
+        assert bundle.root.key == "x1"
+        assert [record.parent for record in bundle.records] == ["u1", "u1"]
+
+
+@pytest.mark.parametrize(
+    ("author", "dangling"),
+    [("u1", False), ("x1", True), ("x2", False), ("x3", False), ("7", False), (7, False), ("u9", True)],
+)
+def test_a_row_is_referred_to_by_its_name_and_by_its_key_only_where_it_has_none(author: Any, dangling: bool) -> None:
+    source = MemorySource(
+        individualProcesses=[process()],
+        processHistory=[history("h1", "rnm", 2, changedBy=author)],
+        userProfiles=[person("x1", "u1"), person("x2", None), person("x3", " "), person("x4", 7)],
+    )
+    (bundle,) = [found for found in bundles(source, CASES) if found.root.table == "individualProcesses"]
+    (row,) = bundle.of("processHistory")
+    assert row.dangling == ({"changedBy"} if dangling else set())
+
+
+def test_a_row_named_by_its_key_is_one_with_those_that_have_it_for_a_name() -> None:
+    rows: list[Line] = [person("u1", None), person("x1", "u1"), person("x2", "u2")]
+    assert _bundles_of_cases(userProfiles=rows) == [["u1", "x1"], ["x2"]]
+    assert _bundles_of_cases(userProfiles=rows[::-1]) == [["x2"], ["x1", "u1"]]
+
+
+@pytest.mark.parametrize(
+    ("tables", "dangling"),
+    [
+        ({"users": [{"_id": "u1"}]}, False),
+        ({"users": [{"_id": "u2"}]}, True),
+        ({"users": [{"_id": "u2"}], "userProfiles": [person("x1", "u1")]}, False),
+        ({"userProfiles": [person("x1", "u2")]}, True),
+        ({}, True),
+        ({"users": ['{"_id": "u1", "a": 1, "a": 2}']}, False),  # it is there, though it was set aside
+        ({"userProfiles": ['{"_id": "x1", "userId": "u1", "a": 1, "a": 2}']}, False),
+    ],
+)
+def test_a_reference_to_several_tables_dangles_if_none_has_the_row(tables: dict[str, Any], dangling: bool) -> None:
+    row_of_u1 = status("s1", "rnm", 2, changedBy="u1")
+    source = MemorySource(individualProcesses=[process()], individualProcessStatuses=[row_of_u1], **tables)
+    (row,) = [found for bundle in bundles(source, CASES) for found in bundle.of("individualProcessStatuses")]
+    assert row.dangling == ({"changedBy"} if dangling else set())
+
+
+def test_a_table_under_two_names_is_one_table() -> None:
+    tables: dict[str, list[Line]] = {"mainProcesses": [collective("m1")], "collectiveProcesses": [collective("m2")]}
+    assert _bundles_of_cases(**tables) == [["m1"], ["m2"]]
+    for name in ("m1", "m2"):
+        for column in ("mainProcessId", "collectiveProcessId"):
+            source = MemorySource(individualProcesses=[process(**{column: name})], **tables)
+            assert not next(iter(bundles(source, CASES))).root.dangling
+    twice = index(MemorySource(mainProcesses=[collective()], collectiveProcesses=[collective(status="x")]), CASES)
+    assert [[(record.table, record.key) for record in bundle.records] for bundle in twice] == [
+        [("mainProcesses", "m1")]
+    ]
+    assert [(record.table, record.problem.code) for record in twice.set_aside()] == [
+        ("collectiveProcesses", "duplicate_id")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("present", "missing"),
+    [
+        (["mainProcesses"], []),
+        (["collectiveProcesses"], []),
+        (["mainProcesses", "collectiveProcesses"], []),
+        ([], ["mainProcesses", "collectiveProcesses"]),
+    ],
+)
+def test_of_a_renamed_table_one_name_is_enough(present: list[str], missing: list[str]) -> None:
+    others = [name for name in CASES.tables if name not in ("mainProcesses", "collectiveProcesses", "companies")]
+    found = index(MemorySource(**{name: [] for name in [*others, *present]}), CASES)
+    assert found.missing() == [*missing, "companies"]
