@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,19 @@ def summarise(name: str, unit: str, baseline: str, gate: float | None, pairs: Se
     )
 
 
+class Latency(NamedTuple):
+    """How long queries took, in ms: half of them no longer than `p50`, 99 of 100 no longer than `p99`."""
+
+    p50: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Latency:
+        """Return what single durations say together."""
+        in_order = sorted(seconds)
+        return cls(*(1000 * in_order[math.ceil(len(in_order) * share / 100) - 1] for share in (50, 99)))
+
+
 class Server:
     """A PostgreSQL server of our own with the settings Dossier gives its embedded one, so fsync is on."""
 
@@ -159,15 +173,31 @@ def facts(running: Server) -> str:
 
 def rate(running: Server, side: Side) -> float:
     """Do one run of a side and return its rate, in units a second."""
-    with side() as work:
-        running.settle()
-        gc.collect()
-        gc.freeze()  # what the set-up holds in memory is not looked at again by the collector in either side's run
+    with side() as work, _settled(running):
         began = time.perf_counter()
         units = work()
         seconds = time.perf_counter() - began
-        gc.unfreeze()
     return units / seconds
+
+
+def latency(running: Server, queries: Iterable[Callable[[], object]]) -> Latency:
+    """Ask one query after the other and return how long each took."""
+    durations = []
+    with _settled(running):
+        for query in queries:
+            began = time.perf_counter()
+            query()
+            durations.append(time.perf_counter() - began)
+    return Latency.of(durations)
+
+
+@contextmanager
+def _settled(running: Server) -> Iterator[None]:
+    running.settle()
+    gc.collect()
+    gc.freeze()  # what the set-up holds in memory is not looked at again by the collector in either side's run
+    yield
+    gc.unfreeze()
 
 
 def pairs(running: Server, benchmark: Benchmark, runs: int) -> list[Pair]:

@@ -31,8 +31,8 @@ def profile(server: Server, subject: str) -> None:
 @contextmanager
 def _side(server: Server, subject: str) -> Iterator[Side]:
     if subject == "replay":
-        with sample(USERS) as export:
-            yield partial(migrate.ours, server, export, [])
+        with sample("contexts", USERS) as export:
+            yield partial(migrate.ours, server, "contexts", export, [])
         return
     group = rebuild if subject == "rebuild" else follow
     with history(server, USERS, projected=subject == "rebuild") as (template, _):

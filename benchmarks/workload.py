@@ -1,4 +1,4 @@
-"""What the benchmarks work on: histories as an import of the contexts system makes them, then live commands."""
+"""What the benchmarks work on: exports of the legacy systems, histories as an import makes them, live commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from adapters.garbage import rare_collections
 from adapters.legacy.json_lines import open_export
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import encode
-from adapters.samples.contexts import write_sample
+from adapters.samples import cases, contexts
+from adapters.samples.truth import Truth
 from benchmarks.harness import Server
 from domain.access import Actor
 from domain.account import ChangeContact, RegisterAccount
@@ -26,7 +27,12 @@ from migrations_replay.bundle import BundleIndex
 from migrations_replay.replay import OpenRun, Outcome, Recorded, Replay, ReplayStore
 from migrations_replay.systems import SYSTEMS
 
-SYSTEM: Final = SYSTEMS["contexts"]
+WRITERS: Final[dict[str, Callable[[Path, int, int], Truth]]] = {
+    "contexts": contexts.write_sample,
+    "cases": cases.write_sample,
+}
+"""What writes an export of a system: into a folder, so many of its root records, from a seed."""
+
 SEED: Final = 20260
 LIVE_ACCOUNTS: Final = 250
 BULK_ROWS: Final = 5_000
@@ -36,18 +42,19 @@ EventRow = tuple[UUID, int, str, bytes]
 
 
 @contextmanager
-def sample(users: int) -> Iterator[Path]:
-    """Write an export of the contexts system and give its folder."""
+def sample(system: str, size: int) -> Iterator[Path]:
+    """Write an export of a system and give its folder."""
     with tempfile.TemporaryDirectory(prefix="dossier-bench-") as folder:
-        write_sample(Path(folder), users, SEED)
+        WRITERS[system](Path(folder), size, SEED)
         yield Path(folder)
 
 
-def replay(export: Path, store: ReplayStore) -> Outcome:
-    """Replay an export from its files to its last event."""
+def replay(system: str, export: Path, store: ReplayStore) -> Outcome:
+    """Replay an export of a system from its files to its last event."""
+    known = SYSTEMS[system]
     with rare_collections(), open_export(export) as source:
-        selection = BundleIndex(source, SYSTEM).select()
-        return Replay(SYSTEM, store, utc_now, uuid4()).run(selection, source.kind, lambda _done, _total: None)
+        selection = BundleIndex(source, known).select()
+        return Replay(known, store, utc_now, uuid4()).run(selection, source.kind, lambda _done, _total: None)
 
 
 class _Kept:
@@ -76,10 +83,10 @@ class _Kept:
 
 
 def imported_rows(users: int) -> list[EventRow]:
-    """Return the events that an import of so many users appends, encoded."""
+    """Return the events that an import of so many users of the contexts system appends, encoded."""
     kept = _Kept()
-    with sample(users) as export:
-        replay(export, kept)
+    with sample("contexts", users) as export:
+        replay("contexts", export, kept)
     return kept.rows
 
 

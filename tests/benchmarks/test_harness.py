@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks.__main__ import keep
-from benchmarks.harness import Pair, Result, summarise
+from benchmarks.harness import Latency, Pair, Result, summarise
 
 PAIRS = [Pair(300, 100), Pair(200, 100), Pair(900, 100), Pair(100, 200), Pair(400, 100)]
 
@@ -28,6 +28,11 @@ def test_a_gate_is_met_when_the_ratio_reaches_it() -> None:
     assert result("bulk.x", gate=3.0).met
     assert result("bulk.x", gate=None).met
     assert not result("bulk.x", gate=3.1).met
+
+
+def test_a_latency_names_the_middle_and_the_slowest_but_one_in_a_hundred() -> None:
+    assert Latency.of([number / 1000 for number in range(200, 0, -1)]) == (100, 198)
+    assert Latency.of([0.005]) == (5, 5)
 
 
 def test_a_group_replaces_its_own_results_and_leaves_the_others(tmp_path: Path) -> None:
