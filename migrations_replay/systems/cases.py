@@ -217,6 +217,7 @@ def _process(bundle: Bundle) -> Facts:
     facts = Facts(bundle, _person_id(person) if person else None)
     process = facts.of(PROCESSES)[0]
     case_id = _id_of("case", PROCESSES, process_record.key)
+    process.changed = facts.instant(process, "completedAt", Place("cases", case_id, "completed_at"))
     facts.document_times(process, has_created=True)
     _own_key(facts, process, case_id)
     keys: dict[str, str] = {}
@@ -237,7 +238,7 @@ def _process(bundle: Bundle) -> Facts:
         collective_id=_id_of("collective", COLLECTIVE_TABLES[0], collective) if collective else None,
         fields=fields,
         is_current=_is_current(facts, process, case_id),
-        completed_at=facts.instant(process, "completedAt", Place("cases", case_id, "completed_at")),
+        completed_at=process.changed,
         legacy_keys=keys,
     )
     created = _created(process, facts, Place("cases", case_id, "created_at"))
@@ -423,6 +424,7 @@ def _collective(bundle: Bundle) -> Facts:
     facts = Facts(bundle, None)
     row = facts.of(bundle.root.table)[0]
     collective_id = _id_of("collective", COLLECTIVE_TABLES[0], bundle.root.key)
+    row.changed = facts.instant(row, "completedAt", Place("collectives", collective_id, "completed_at"))
     facts.document_times(row, has_created=True)
     _own_key(facts, row, collective_id)
     company = convert.key(row.record.document.get("companyId"))
@@ -435,13 +437,12 @@ def _collective(bundle: Bundle) -> Facts:
         facts.settle(number, Place("collectives", collective_id, "reference_number"))
     if "status" in row.record.document:
         row.mark("/status", row.record.document["status"], DERIVED)
-    completed = facts.instant(row, "completedAt", Place("collectives", collective_id, "completed_at"))
     created = _created(row, facts, Place("collectives", collective_id, "created_at"))
     _rest(facts, row, {"completedAt", "companyId", "referenceNumber", "status"})
     event = CollectiveOpened(
         company_id=_company_id(company) if company else None,
         reference_number=number.value if number else None,
-        completed_at=completed,
+        completed_at=row.changed,
         legacy_keys={"company_id": company} if company else {},
     )
     provenance: Provenance = {"company_id": (row.source("/companyId"),)} if company else {}

@@ -162,6 +162,11 @@ def test_k2_without_the_platforms_time_the_earliest_of_the_record_is_taken() -> 
     row = {"_id": "s1", "individualProcessId": "p1", "statusName": "rnm", "changedAt": ms(7)}
     told = Told(individualProcesses=[bare], individualProcessStatuses=[row])
     assert ("s1", "createdAt", "assumed_time", when(7)) in told.findings
+    completed = Told(individualProcesses=[bare | {"completedAt": ms(8)}])
+    assert ("p1", "createdAt", "assumed_time", when(8)) in completed.findings
+    assert completed.case["created_at"] == completed.case["completed_at"] == when(8)
+    of_several = {"_id": "m1", "completedAt": ms(6), "updatedAt": ms(7)}
+    assert Told("mainProcesses", mainProcesses=[of_several]).row("collectives")["created_at"] == when(6)
     nothing = Told(individualProcesses=[{"_id": "p1"}])
     assert nothing.case["created_at"] == NO_TIME
     assert ("p1", "createdAt", "assumed_time", None) in nothing.findings
