@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +20,8 @@ import pytest
 from hypothesis import given, settings
 
 from adapters.bootstrap import Application
-from adapters.migration import Migration, has_findings, plan, run, run_status, verify
+from adapters.legacy.json_lines import open_export
+from adapters.migration import Migration, has_findings, plan, run, run_status, verify, write_report
 from adapters.samples.cases import write_sample
 from domain.access import Actor
 from domain.case import (
@@ -35,7 +37,10 @@ from domain.company import AddCompanyMember, EndCompanyMembership, UpdateCompany
 from domain.errors import NotFound
 from domain.status_catalogue import DefineStatus, RetireStatus
 from domain.streams import status_id
-from migrations_replay.leaves import CLASSES
+from migrations_replay.bundle import BundleIndex
+from migrations_replay.document import UNREAD
+from migrations_replay.leaves import CLASSES, leaves
+from migrations_replay.systems.cases import SYSTEM
 from projections.all import READ_MODELS
 from tests.support.any_cases import exports
 from tests.support.application import application_at, stored, tables, watch
@@ -272,6 +277,70 @@ def test_tables_that_are_missing_are_named(new_app: Callable[[], Application], t
     report = run(new_app(), _cases(_write(tmp_path, found)), watch)
     missing = report["rules"][0]
     assert (missing["count"], missing["missing"]) == (3, ["mainProcesses", "collectiveProcesses", "companies"])
+
+
+# --- the sample of 1000 cases -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("thousand")
+    write_sample(folder, 1000, 11)
+    return folder
+
+
+def _truth(source: Path) -> dict[str, Any]:
+    truth: dict[str, Any] = json.loads((source / "truth.json").read_text())
+    return truth
+
+
+def test_every_leaf_of_1000_cases_ends_in_the_class_the_truth_says(thousand: Path) -> None:
+    truth = _truth(thousand)["classes"]
+    with open_export(thousand) as source:
+        index = BundleIndex(source, SYSTEM)
+        found = [
+            (record.record.table, str(record.record.line), record.classes)
+            for bundle in index
+            for record in SYSTEM.derive(bundle).records.values()
+        ]
+        found += [
+            (aside.table, str(aside.line), {pointer: "quarantined" for pointer, _ in leaves(aside.document)})
+            for aside in index.set_aside()
+            if aside.document is not UNREAD
+        ]
+    assert [(table, line) for table, line, classes in found if classes != truth[table].get(line)] == []
+    seen = {(table, line) for table, line, _ in found}
+    assert {(table, line) for table, lines in truth.items() for line, classes in lines.items() if classes} == seen
+
+
+def test_1000_cases_are_migrated_and_proven(thousand: Path, new_app: Callable[[], Application], tmp_path: Path) -> None:
+    app, truth = new_app(), _truth(thousand)
+    report = run(app, _cases(thousand), watch)
+    assert report["differences"] == []
+    assert _is_green(report)
+    assert report["leaves"] == truth["leaves"]
+    assert report["source"]["tables"] == truth["rows"]
+    assert len(report["conflicts"]) == truth["conflicts"]
+    assert len(report["unmapped"]) == truth["unmapped_records"]
+    assert Counter(entry["code"] for entry in report["findings"]) == truth["findings"]
+    assert Counter(entry["code"] for entry in report["quarantine"]) == truth["quarantine"]
+    after, expected = report["stats"]["after"], truth["cases"]
+    by_status = {name: number for name, number in after["by_status"].items() if name != "undetermined"}
+    assert by_status == expected["by_status"]
+    assert {name: after[name] for name in ("total", "entries", "undetermined")} == {
+        "total": expected["cases"],
+        "entries": expected["entries"] + expected["superseded"],
+        "undetermined": expected["undetermined"],
+    }
+    rows = app.reads.fetch(_model("status_history"))
+    assert sum(row["superseded"] for row in rows) == expected["superseded"]
+    assert _passed(report)["exactly one active status or undetermined"] == 0
+    for name in ("r.json", "r.md"):
+        write_report(report, tmp_path / name)
+    assert json.loads((tmp_path / "r.json").read_text())["stats"] == report["stats"]
+    again = run(app, _cases(thousand), watch)
+    assert again["events"]["appended"] == 0
+    assert _is_green(again)
 
 
 # --- values changed by SQL --------------------------------------------------------------------------------------------
