@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final, LiteralString, NamedTuple, cast
 from uuid import UUID
@@ -71,6 +72,7 @@ class CaseQueries:
 
     def __init__(self, reads: PostgresReadStore) -> None:
         self._reads = reads
+        self._statements: dict[str, sql.Composed] = {}
 
     def page(self, filters: CaseFilters, limit: int, within: Within | None = None) -> list[Row]:
         """Return the first cases in the order of their ids; with `within` only those it names."""
@@ -117,6 +119,11 @@ class CaseQueries:
 
     def statement(self, connection: Connection[Any], name: str, model: ReadModel | None = None) -> sql.Composed:
         """Return a query with the names of the tables, and the columns of the model that its rows are of."""
+        if name not in self._statements:
+            self._statements[name] = self._composed(connection, name, model)
+        return self._statements[name]
+
+    def _composed(self, connection: Connection[Any], name: str, model: ReadModel | None) -> sql.Composed:
         parts: dict[str, sql.Composable] = {
             known.name: sql.Identifier(self._reads.schema(known.name), known.name) for known in _MODELS
         }
@@ -143,6 +150,7 @@ class CaseQueries:
         return json_cursor(connection).execute(statement, given, prepare=False).fetchall()
 
 
+@cache
 def query_sql(name: str) -> LiteralString:
     """Return the text of a query file."""
     text: Any = (QUERY_FILES / f"{name}.sql").read_text(encoding="utf-8")  # trusted: it ships with the package
