@@ -106,7 +106,7 @@ def status_text(facts: Facts, row: RecordFacts, name: str) -> Candidate | None:
     return found._replace(value=code)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Row:
     """A history or status row: the status it names (None: none), when it says that changed, whether it is active."""
 
@@ -134,7 +134,7 @@ class _Row:
         return self.facts.record.key
 
 
-@dataclass
+@dataclass(eq=False)
 class _Change:
     """Rows that tell of one change, the one that is asked first in front (K4), and the number of its entry."""
 
@@ -416,7 +416,7 @@ class _Histories:
         if clock.instant is not None:
             return clock
         backfilled = clock.day == change.at.astimezone(UTC).date() != local_day(change.at)
-        return clock.model_copy(update={"zone": "UTC" if backfilled else ZONE})
+        return WallClock(text=clock.text, day=clock.day, zone="UTC" if backfilled else ZONE)
 
     def _filled(self, change: _Change) -> dict[str, Any]:
         offered: dict[str, list[Offered]] = {}
