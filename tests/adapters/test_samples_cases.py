@@ -183,6 +183,7 @@ def test_nothing_is_left_beside_the_tables(sample: Path) -> None:
     assert set(_files(sample)) == {"truth.json", *(f"{table}.jsonl" for table in TABLES)}
 
 
+@pytest.mark.soak
 def test_memory_hardly_grows_with_the_cases(tmp_path: Path) -> None:
     peaks = []
     for cases in (500, 1500):

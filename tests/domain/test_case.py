@@ -913,7 +913,7 @@ class _Model:
         self.entries.append((at, old[1] if old[0] == at else by, by, status))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @for_any(st.lists(_commands, max_size=14))
 def test_after_any_commands_there_is_one_active_status_or_none(commands: list[Command]) -> None:
     model, state, events = _Model(), CASE.fold([OPENED]), [OPENED]

@@ -59,7 +59,7 @@ def _told(facts: Facts) -> Any:
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(exports(), st.randoms(use_true_random=False))
 def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
     tables: dict[str, list[Line]], rng: Any
@@ -88,7 +88,7 @@ def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
     assert told[0] == told[1]
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(exports(repeats=True))
 def test_what_any_export_implies_can_be_stored_read_back_and_proven(tables: dict[str, list[Line]]) -> None:
     found = Selection(index(MemorySource(**tables), SYSTEM))
@@ -104,7 +104,7 @@ def test_what_any_export_implies_can_be_stored_read_back_and_proven(tables: dict
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(exports(repeats=True))
 def test_the_tables_of_any_export_hold_what_they_promise(tables: dict[str, list[Line]]) -> None:
     for bundle in index(MemorySource(**tables), SYSTEM):
@@ -133,7 +133,7 @@ def _state(decider: Decider[Any], facts: Facts) -> Any:
     return decider.fold(event.event for event in recorded(facts)[stream.stream])
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(exports(repeats=True), st.sampled_from(sorted(SEEDED)))
 def test_whatever_was_imported_takes_live_commands(tables: dict[str, list[Line]], code: str) -> None:
     for bundle in index(MemorySource(**tables), SYSTEM):

@@ -747,7 +747,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[],
         return folder, tables(app), stored(app), told
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))])
 def test_a_run_that_was_killed_is_simply_run_again(sample: Any, make_database: Callable[[], str], seed: int) -> None:
     folder, clean_tables, clean_events, told = sample
     url, rng = make_database(), random.Random(seed)
@@ -770,6 +770,7 @@ def test_a_run_that_was_killed_is_simply_run_again(sample: Any, make_database: C
         assert run(app, _cases(folder, batch_events=200), watch)["events"]["appended"] == 0
 
 
+@pytest.mark.soak
 def test_the_size_of_batches_does_not_change_the_outcome(sample: Any, new_app: Callable[[], Application]) -> None:
     folder, clean_tables, clean_events, _ = sample
     for batch_events in (1, 100_000):
@@ -788,7 +789,7 @@ def empty(make_database: Callable[[], str]) -> Iterator[Application]:
         yield app
 
 
-@settings(max_examples=25)
+@settings(max_examples=6)
 @given(exports(repeats=True))
 def test_any_export_can_be_planned(empty: Application, rows: dict[str, list[Line]]) -> None:
     with TemporaryDirectory() as folder:

@@ -55,7 +55,7 @@ OURS = {POSITIONS, *(model.name for model in READ_MODELS)}
 
 
 @given(steps=histories())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_live_equals_rebuild_row_for_row(store: PostgresEventStore, live: PostgresReadStore, steps: list[Step]) -> None:
     play(store, steps, lambda limit: follow_batch(store, live, READ_MODELS, limit))
     catch_up(store, live, READ_MODELS, limit=7)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.postgres.event_store import PostgresEventStore, open_pool
@@ -434,6 +434,7 @@ def agrees(events: Sequence[Recorded]) -> bool:
     return case is not None and all(case[one] == (active[other] if active else None) for one, other in names.items())
 
 
+@settings(max_examples=15)
 @given(histories())
 def test_the_history_is_that_of_the_aggregate(steps: list[Step]) -> None:
     log = MemoryLog()
@@ -445,6 +446,7 @@ def test_the_history_is_that_of_the_aggregate(steps: list[Step]) -> None:
         assert followed(events) == by_entry(events)
 
 
+@settings(max_examples=15)
 @given(histories())
 def test_an_event_changes_what_it_touches_and_nothing_else(steps: list[Step]) -> None:
     log = MemoryLog()
