@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from domain.case_fields import CASE_FIELDS, checked
 from domain.command import Command, Participant
 from domain.decider import Decider
-from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
+from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated, TransitionForbidden
 from domain.event import Change, DomainEvent, Personal, known
 from domain.profile import changed_fields, with_changes, with_conflict
 from domain.status_catalogue import StatusDefinition, StatusState, definition_of
@@ -45,7 +45,7 @@ class Deadlines(NamedTuple):
 
 
 def deadlines(status: str | None, day: date | None) -> Deadlines | None:
-    """Return the deadlines of a status that took effect on a day (São Paulo); only a requirement has any (5.2)."""
+    """Return the deadlines of a status that took effect on a day (São Paulo); only a requirement has any."""
     if status != REQUIREMENT or day is None or day > date.max - timedelta(DELIVERY_DAYS):
         return None
     return Deadlines(day + timedelta(DELIVERY_DAYS), day + timedelta(CLIENT_DAYS))
@@ -506,7 +506,8 @@ def _checked_status(
         raise InvalidCommand(f"there is no status {code!r}", field="status", hint="`dossier statuses` lists them")
     if not state.in_use(code):
         raise RuleViolated(f"{code} is retired", field="status", hint="`dossier statuses` lists those in use")
-    known_names = {name: CASE_FIELDS[name] for name in status.fillable_fields}
+    # An imported status may name fields nobody knows.
+    known_names = {name: CASE_FIELDS[name] for name in status.fillable_fields if name in CASE_FIELDS}
     new = check_fields(known_names, filled, where="filled", of=f"the status {code}")
     kept = {name: value for name, value in (present or {}).items() if name in known_names}
     return without_unset({**kept, **new})
@@ -518,9 +519,7 @@ def _check_transition(state: CaseState, previous: str | None, code: str) -> None
         return
     allowed = before.may_go_to
     if allowed is not None and code not in allowed:
-        raise RuleViolated(
-            f"{previous} may not go to {code}", field="status", hint=f"allowed: {', '.join(allowed) or 'none'}"
-        )
+        raise TransitionForbidden(f"{previous} may not go to {code}", field="status", allowed=allowed)
 
 
 def _now(timeline: Timeline) -> StatusNow | None:
@@ -540,7 +539,7 @@ def _field_changes(state: CaseState, timeline: Timeline, names: set[str]) -> dic
     wanted = {}
     for name in names:
         old, new = _filled(state.timeline, name), _filled(timeline, name)
-        untouched = same_json(state.fields.get(name), old) or old is None
+        untouched = same_json(state.fields.get(name), old)
         if untouched and not same_json(old, new):
             wanted[name] = new
     return changed_fields(state.fields, wanted)

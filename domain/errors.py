@@ -6,6 +6,7 @@ DossierError
 │   ├── NotFound               the record a command or read names does not exist
 │   ├── AlreadyExists          the id is taken
 │   ├── RuleViolated           the record's present state forbids it
+│   │   └── TransitionForbidden   a status may not be followed by this one; names those that may
 │   ├── AccessDenied           the actor may not do or see this
 │   ├── VersionConflict        somebody else wrote first
 │   └── CommandIdReused        the command id was used before, with another payload
@@ -22,7 +23,7 @@ DossierError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class DossierError(Exception):
@@ -36,7 +37,7 @@ class DossierError(Exception):
         self.field = field
         self.hint = hint
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """Return code, message, field and hint, unset ones left out, as `--json` prints them."""
         values = {"code": self.code, "message": self.message, "field": self.field, "hint": self.hint}
         return {key: value for key, value in values.items() if value is not None}
@@ -70,6 +71,20 @@ class RuleViolated(CommandRejected):
     """The present state of the record forbids it."""
 
     code = "rule_violated"
+
+
+class TransitionForbidden(RuleViolated):
+    """A status may not be followed by this one; `allowed` are the codes of those that may."""
+
+    code = "transition_forbidden"
+
+    def __init__(self, message: str, *, field: str | None = None, allowed: tuple[str, ...]) -> None:
+        super().__init__(message, field=field, hint=f"allowed: {', '.join(allowed) or 'none'}")
+        self.allowed = allowed
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what every error has, and the allowed codes as a list."""
+        return {**super().as_dict(), "allowed": list(self.allowed)}
 
 
 class AccessDenied(CommandRejected):

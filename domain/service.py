@@ -131,6 +131,8 @@ class Dossier:
         """Return the events of a record, oldest first; raises AccessDenied or NotFound."""
         loaded = self.store.load({stream, *_streams_of(actor)})
         events, permissions = loaded[stream], _permissions(actor, loaded)
+        if actor.account is not None and not loaded[actor.account]:  # an id alone reads nothing
+            permissions = replace(permissions, active=False)
         decider = next((known for known in AGGREGATES.values() if events and _is_of(known, events)), None)
         if decider is None:  # a legacy record as it was taken in, or none at all
             access.check_read(permissions, next((event.metadata.subject for event in events), None))

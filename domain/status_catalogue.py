@@ -1,7 +1,7 @@
 """The status catalogue: what the statuses of cases are called, what they may be followed by, what they ask for.
 
-A status is an aggregate of its own, its stream told by its code. Two catalogues come with the product
-(`domain/seeded_statuses.py`); defining a status of theirs anew takes the place of what was seeded.
+A status is an aggregate of its own, its stream told by its code. Two catalogues come with the product; defining a
+status of theirs anew takes the place of what was seeded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class StatusDefinition(BaseModel):
 
 
 class _StatusCommand(Command):
-    code: Code
+    code: str
 
     def participants(self) -> tuple[Participant, ...]:
         """The status alone."""
@@ -55,9 +55,13 @@ class _StatusCommand(Command):
 
 
 class DefineStatus(_StatusCommand):
-    """Say what a status is, whole; one that was retired is in use again (admins only)."""
+    """Say what a status is, whole; one that was retired is in use again (admins only).
 
-    catalogue: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,50}$")]
+    Left out, `may_go_to` stays as it was; null makes the order advisory.
+    """
+
+    code: Code
+    catalogue: Code
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     name_en: ShortText | None = None
     description: ShortText | None = None
@@ -71,8 +75,12 @@ class DefineStatus(_StatusCommand):
 
 
 class RetireStatus(_StatusCommand):
-    """Take a status out of use: no case can be given it any more, those that have it keep it (admins only)."""
+    """Take a status out of use: no case can be given it any more, those that have it keep it (admins only).
 
+    An imported code may be any text.
+    """
+
+    code: Annotated[Text, StringConstraints(min_length=1, max_length=500)]
     reason: Reason
 
 
@@ -121,6 +129,8 @@ def _define(state: StatusState, command: DefineStatus) -> list[DomainEvent]:
     if before is not None and before.catalogue != command.catalogue:
         raise RuleViolated(f"{command.code} is a status of the catalogue {before.catalogue}", field="catalogue")
     definition = StatusDefinition(**{name: value for name, value in command.model_dump().items() if value != ""})
+    if before is not None and "may_go_to" not in command.model_fields_set:  # left out, a binding order stays
+        definition = definition.model_copy(update={"may_go_to": before.may_go_to})
     return [] if definition == before and state.in_use else [StatusDefined(definition=definition)]
 
 

@@ -138,7 +138,7 @@ class LegacySystem(LegacyTables, Protocol):
         ...
 
     def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
-        """Check what the plan of the legacy team verifies, with what the tables hold (`adapters/postgres/counts`)."""
+        """Check what the plan of the legacy team verifies, with what the tables hold (`report_<system>.sql`)."""
         ...
 
     def stats(self, outcome: Outcome, counts: Mapping[str, Any]) -> dict[str, Any]:
@@ -371,9 +371,9 @@ def rule(name: str, breaches: int, **more: Any) -> Rule:
     return {"rule": name, "passed": breaches == 0, "count": breaches, **more}
 
 
-def without_home(bundle: Bundle) -> Facts:
+def without_home(bundle: Bundle, subject: UUID | None = None) -> Facts:
     """Return what a record of a table that has no home implies: it is recorded, and its leaves are unmapped."""
-    facts = Facts(bundle, None)
+    facts = Facts(bundle, subject)
     for record in facts.records.values():
         facts.no_target(record, {pointer_to(name): value for name, value in record.record.document.items()})
     return facts

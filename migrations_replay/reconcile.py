@@ -38,6 +38,7 @@ OWNED: Final = {
 VOLATILE: Final = frozenset({"position", "recorded_at", "origin", "run_id", "version"})
 """Columns that say when and by which run a row was written."""
 
+FoldedRows = Mapping[Key, Row | None]
 RowName = tuple[str, Key]
 """A row by its read model and key, which begins with the stream it was folded from."""
 
@@ -177,16 +178,50 @@ class Reconcile:
 
     def _extra_rows(self, batch: Sequence[Facts], expected: set[RowName], proof: Proof) -> None:
         owners = {stream.stream: facts for facts in batch for stream in facts.streams}
+        imported = {stream.stream: len(stream.events) for facts in batch for stream in facts.streams}
         for model, column in OWNED.items():
             belonging = self.tables.belonging(model, column, list(owners))
             live = self.tables.heads([key[0] for key, _, origin in belonging if origin == LIVE])
             for key, owner, origin in belonging:
-                if (model, key) not in expected and (origin != LIVE or not _is_recorded(key, live)):
+                if (model, key) not in expected and (origin != LIVE or not _is_recorded(key, live, imported)):
                     proof.counts["extra"] += 1
                     root, where = owners[owner].bundle.root, _place((model, key), "*")
                     proof.differences.append(
                         _difference(root.table, root.key, "", "extra", where, "a row nothing explains")
                     )
+        self._rows_of_live_events(owners, imported, expected, proof)
+
+    def _rows_of_live_events(
+        self, owners: Mapping[UUID, Facts], imported: Mapping[UUID, int], expected: set[RowName], proof: Proof
+    ) -> None:
+        """Compare with the log the rows that live commands added to imported streams."""
+        heads = self.tables.heads(list(imported))
+        went_on = [stream for stream, (version, _) in heads.items() if version > imported[stream]]
+        logged = self.tables.load(went_on) if went_on else {}
+        for name in OWNED:
+            model = self.model(name)
+            if len(model.key) == 1:  # its rows are streams of their own
+                continue
+            for stream, events in logged.items():
+                folded = fold_events(model, {}, [event for event in events if event.position <= self.reached])
+                now = {key: row for key, row in folded.items() if row is not None and (name, key) not in expected}
+                found = self.tables.rows(name, list(now)) if now else {}
+                for key, row in now.items():
+                    self._live_row((name, key), row, found.get(key), owners[stream], proof)
+
+    @staticmethod
+    def _live_row(name: RowName, now: Row, found: Row | None, facts: Facts, proof: Proof) -> None:
+        root = facts.bundle.root
+        if found is None:
+            differing = {"*": ("missing", None)}
+        elif found["position"] > now["position"]:  # the tables went on since the proof began
+            return
+        else:
+            columns = _columns_that_differ(found, now, frozenset())
+            differing = {column: ("unexplained", found.get(column)) for column in columns}
+        for column, (outcome, value) in sorted(differing.items()):
+            proof.counts[outcome] += 1
+            proof.differences.append(_difference(root.table, root.key, "", outcome, _place(name, column), value))
 
 
 def expected_rows(facts: Facts, mapping_version: int, models: Sequence[ReadModel]) -> dict[RowName, Row]:
@@ -197,7 +232,8 @@ def expected_rows(facts: Facts, mapping_version: int, models: Sequence[ReadModel
         metadata = EventMetadata(
             imported.occurred_at, NO_TIME, imported.actor, IMPORTER, facts.subject, origin=IMPORTER
         )
-        recorded = Recorded(stream, version, 0, imported.event.topic, imported.event, metadata)
+        event = imported.event
+        recorded = Recorded(stream, version, 0, event.topic, event, metadata, event.schema_version)
         streams.setdefault(stream, []).append(recorded)
         topics.setdefault(stream, set()).add(recorded.topic)
     rows: dict[RowName, Row] = {}
@@ -226,7 +262,7 @@ class _BundleProof:
         self.differences: list[dict[str, Any]] = []
         self.beside: list[dict[str, Any]] = []
         self._blamed: set[tuple[str, Key, str]] = set()
-        self._folded: dict[RowName, tuple[Row | None, Row | None]] = {}
+        self._folded: dict[tuple[str, UUID, int], tuple[FoldedRows, FoldedRows]] = {}
         self._loaded: dict[UUID, list[Recorded]] = {}
         self._length = {stream.stream: len(stream.events) for stream in facts.streams}
 
@@ -310,19 +346,22 @@ class _BundleProof:
 
         The log as far as the tables had come when the proof began, or as the row itself says it has come since.
         """
-        if name not in self._folded:
-            model, key = self._reconcile.model(name[0]), name[1]
-            stream: UUID = key[0]
-            if stream not in self._loaded:
-                self._loaded |= self._reconcile.tables.load([stream])
-            upto = max(self._reconcile.reached, (self._found.get(name) or {}).get("position", 0))
+        key = name[1]
+        stream: UUID = key[0]
+        upto = max(self._reconcile.reached, (self._found.get(name) or {}).get("position", 0))
+        if stream not in self._loaded:
+            self._loaded |= self._reconcile.tables.load([stream])
+        # Rows of one stream are folded together, and but once up to the same position.
+        upto = max((event.position for event in self._loaded[stream] if event.position <= upto), default=0)
+        folded = self._folded.get((name[0], stream, upto))
+        if folded is None:
+            model = self._reconcile.model(name[0])
             events = [event for event in self._loaded[stream] if event.position <= upto]
             imported = [event for event in events if event.metadata.origin != LIVE]
-            self._folded[name] = (
-                fold_events(model, {}, events).get(key),
-                fold_events(model, {}, imported).get(key),
-            )
-        return self._folded[name]
+            folded = fold_events(model, {}, events), fold_events(model, {}, imported)
+            self._folded[name[0], stream, upto] = folded
+        now, before = folded
+        return now.get(key), before.get(key)
 
 
 def _columns_that_differ(row: Row, expected: Row, but: frozenset[str]) -> set[str]:
@@ -337,10 +376,10 @@ def _place(name: RowName, column: str) -> Place:
     return Place(name[0], name[1], column)
 
 
-def _is_recorded(key: Key, heads: Mapping[UUID, tuple[int, int]]) -> bool:
-    """Tell whether the log of a row's stream goes as far as the row: a number in its key is that of an event."""
+def _is_recorded(key: Key, heads: Mapping[UUID, tuple[int, int]], imported: Mapping[UUID, int]) -> bool:
+    """Tell whether the log may account for a live row: a number in its key is that of an event after the import."""
     version = heads.get(key[0], (0, 0))[0]
-    return version >= (key[1] if len(key) > 1 else 1)
+    return imported.get(key[0], 0) < key[1] <= version if len(key) > 1 else version > 0
 
 
 def _difference(table: str, key: str, pointer: str, outcome: str, place: Place, found: Any) -> dict[str, Any]:

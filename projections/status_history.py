@@ -81,7 +81,9 @@ def _evolve(rows: Rows, recorded: Recorded) -> Mapping[Key, Row]:
     match event:
         case ProfileVerificationChanged():
             entries.begin(_verified(event, recorded, entries))
-            _place(entries, number, event.follows, None)
+            # Version 1 does not say what it follows, so whether it is the active one is not known either.
+            if recorded.schema_version > 1:
+                _place(entries, number, event.follows, None)
         case CaseStatusChanged():
             entries.begin(_changed(event, recorded))
             if event.superseded_by is None:

@@ -132,6 +132,10 @@ class CasesSystem:
                 return _user(bundle)
             case "caseStatuses":
                 return _status(bundle)
+            case "people":
+                return without_home(bundle, _person_id(bundle.root.key))
+            case "users":
+                return without_home(bundle, _account_id(bundle.root.key))
             case _:
                 return without_home(bundle)
 
@@ -152,7 +156,8 @@ class CasesSystem:
     def stats(self, outcome: Outcome, counts: Mapping[str, Any]) -> dict[str, Any]:
         """Return the plan's statistics, before by the legacy fields (as far as they name a status) and after."""
         aside = sum(entry["table"] == PROCESSES for entry in outcome.quarantine)
-        pending = len(outcome.pending) + aside
+        waiting = sum(any(record["table"] == PROCESSES for record in entry["records"]) for entry in outcome.pending)
+        pending = waiting + aside
         return {
             "before": {"total": outcome.taken[PROCESSES] + aside, "by_status": dict(outcome.tally.most_common())},
             "after": {
@@ -470,26 +475,33 @@ def _user(bundle: Bundle) -> Facts:
     for row in rows:
         facts.document_times(row, has_created=False)
     rows = _latest_first(rows)
-    roles = []
+    roles: list[Candidate] = []
     for row in rows:
         _own_key(facts, row, account_id)
         facts.key(row, "userId", Place("legacy_ids", row.snapshot, "parent_key"))
         facts.dangling(row, "userId")
         role = _read(facts, row, "role")
-        if role and role.value in (Role.ADMIN, Role.CLIENT):
-            roles.append(role)
-        elif role:
+        if role and role.value not in (Role.ADMIN, Role.CLIENT):
             facts.unreadable(row, "/role", "role", role.raw)
+        if role:
+            roles.append(role)
         _rest(facts, row, {"userId", "role"})
     registered = facts.occurred(*rows[::-1])
     events = facts.stream(account_id).events
     events.append(ImportedEvent(AccountRegistered(), registered, {}))
-    if roles:
+    # The latest row decides, also when it names no role we know: an older one must not grant what was taken since.
+    if roles and roles[0].value in (Role.ADMIN, Role.CLIENT):
         place = Place("accounts", account_id, "roles", item=True)
-        choose_first(facts, roles, "role", place, rule="latest_row")
+        known = [role for role in roles if role.value in (Role.ADMIN, Role.CLIENT)]
+        choose_first(facts, known, "role", place, rule="latest_row")
         chosen = roles[0]
         granted = RoleGranted(role=Role(chosen.value))
         events.append(ImportedEvent(granted, registered, {"role": (chosen.facts.source("/role"),)}))
+    elif outdated := [role for role in roles[1:] if role.value in (Role.ADMIN, Role.CLIENT)]:
+        for role in outdated:
+            role.facts.mark("/role", role.raw, CONFLICTING)
+        values = unique([role.value for role in roles])
+        facts.conflict(roles[0].facts, "role", values, None, "latest_row")
     return facts
 
 

@@ -38,7 +38,7 @@ from domain.case import (
     deadlines,
 )
 from domain.command import Command, Participant
-from domain.errors import AlreadyExists, CommandRejected, InvalidCommand, NotFound, RuleViolated
+from domain.errors import AlreadyExists, CommandRejected, InvalidCommand, NotFound, RuleViolated, TransitionForbidden
 from domain.event import ERASED, Change, DomainEvent, personal_fields
 from domain.status_catalogue import SEEDED, StatusDefinition, StatusState
 from domain.streams import status_id
@@ -208,9 +208,10 @@ def test_the_transition_table_of_the_english_statuses(before: str, after: str) -
         state = decision.then(_changed(after, T2, previous=before, follows=2))
         assert _active(state) == after
     else:
-        refused = decision.raises(RuleViolated, field="status")
-        assert refused.hint
-        assert set(refused.hint.removeprefix("allowed: ").split(", ")) == TABLE[before]
+        refused = decision.raises(TransitionForbidden, field="status")
+        assert isinstance(refused, TransitionForbidden)
+        assert set(refused.allowed) == set(refused.as_dict()["allowed"]) == TABLE[before]
+        assert refused.hint == f"allowed: {', '.join(refused.allowed)}"
         assert before in refused.message
         assert after in refused.message
 
@@ -388,7 +389,7 @@ def test_a_late_entry_of_the_same_status_is_kept() -> None:
 
 def test_a_late_entry_must_be_allowed_after_the_one_before_it() -> None:
     past = _given(_change("pending_documents", T1), _change("documents_submitted", T3))
-    past.when(_change("documents_approved", T2)).raises(RuleViolated, field="status")
+    past.when(_change("documents_approved", T2)).raises(TransitionForbidden, field="status")
     past.when(_change("cancelled", T2)).then(
         _changed("cancelled", T2, previous="pending_documents", follows=2, precedes=3)
     )
@@ -978,3 +979,15 @@ def _periods(state: CaseState) -> list[tuple[datetime, str | None]]:
         if not periods or periods[-1][1] != status:
             periods.append((at, status))
     return periods
+
+
+def test_a_status_may_name_fields_nobody_knows() -> None:
+    """An import keeps such names; they can not be filled, and are in nobody's way."""
+    names = ("observacoes", "dou_page")
+    own = StatusDefinition(catalogue="case_codes", code="exigencia", name="E", fillable_fields=names)
+    state = replace(CASE.fold([OPENED]), statuses={status_id("exigencia"): StatusState(own)})
+    [changed] = CASE.decide(state, _change("exigencia", filled={"dou_page": "3"}))
+    assert isinstance(changed, CaseStatusChanged)
+    assert changed.filled == {"dou_page": "3"}
+    with pytest.raises(InvalidCommand):
+        CASE.decide(state, _change("exigencia", filled={"observacoes": "x"}))

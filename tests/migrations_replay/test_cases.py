@@ -1378,3 +1378,11 @@ def test_the_ids_of_what_is_imported_never_change() -> None:
     """Ids are made from the legacy keys alone: these stand in databases."""
     assert str(CASE_ID) == str(SYSTEM.stream_of("p1"))
     assert SYSTEM.mapping_version == 1
+
+
+def test_k18_an_older_role_grants_nothing_once_a_newer_row_names_another() -> None:
+    rows = [person("up1", "a1", "admin", updatedAt=ms(1)), person("up2", "a1", "suspended", updatedAt=ms(2))]
+    told = Told("userProfiles", userProfiles=rows)
+    assert told.events("account.role_granted") == []
+    assert told.class_of("userProfiles", "up1", "/role") == "conflicting"
+    assert told.class_of("userProfiles", "up2", "/role") == "unreadable"

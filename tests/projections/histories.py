@@ -113,7 +113,8 @@ class MemoryLog:
 
 
 def recorded(new: NewEvent, position: int) -> Recorded:
-    return Recorded(new.stream, new.version, position, new.event.topic, new.event, new.metadata)
+    event = new.event
+    return Recorded(new.stream, new.version, position, event.topic, event, new.metadata, event.schema_version)
 
 
 def erased(event: Recorded) -> Recorded:
