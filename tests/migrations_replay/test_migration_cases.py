@@ -706,6 +706,31 @@ def test_a_change_by_sql_on_top_of_a_live_one_is_not_green(live: Live, change: s
     assert not _is_green(verify(live.app, live.migration, watch))
 
 
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ("DELETE FROM status_history.status_history WHERE origin = 'live'", "missing"),
+        ("UPDATE status_history.status_history SET changed_by = 'x' WHERE origin = 'live'", "unexplained"),
+        ("UPDATE status_history.status_history SET status = 'rnm' WHERE origin = 'live'", "unexplained"),
+    ],
+)
+def test_a_row_of_a_live_event_is_proven_too(live: Live, change: str, outcome: str) -> None:
+    live.do(ChangeCaseStatus(case_id=CASE_ID, status="deferido"))
+    _sql(live.app, change)
+    assert verify(live.app, live.migration, watch)["reconcile"][outcome] == 1
+
+
+def test_a_row_that_only_claims_to_be_of_a_live_event_is_extra(live: Live) -> None:
+    _sql(
+        live.app,
+        "CREATE TEMP TABLE forged AS SELECT * FROM status_history.status_history"
+        f" WHERE owner_id = '{CASE_ID}' AND entry = 4;"
+        "UPDATE forged SET entry = 1, origin = 'live', is_active = false;"
+        "INSERT INTO status_history.status_history SELECT * FROM forged",
+    )
+    assert verify(live.app, live.migration, watch)["reconcile"]["extra"] == 1
+
+
 # --- a part of it, in any batches, after a kill -----------------------------------------------------------------------
 
 
