@@ -127,7 +127,9 @@ def test_a_status_of_ones_own_is_defined_whole() -> None:
     assert state.in_use
     assert definition_of("waiting", state) == StatusDefinition(code="waiting", catalogue="own", name="Espera", **said)
     given(STATUS, _defined(**said)).when(_define(**said)).nothing()
-    given(STATUS, _defined(**said)).when(_define()).then(_defined())  # what is left out is unset
+    # What is left out is unset, but for the order that binds: that takes an explicit null.
+    given(STATUS, _defined(**said)).when(_define()).then(_defined(may_go_to=said["may_go_to"]))
+    given(STATUS, _defined(**said)).when(_define(may_go_to=None)).then(_defined())
 
 
 def test_blank_texts_are_unset() -> None:

@@ -1271,7 +1271,8 @@ def test_k19_a_row_of_another_table_is_recorded_whole(table: str) -> None:
     told = Told(table, **{table: [row]})
     assert set(told.classes(table, "x1").values()) == {UNMAPPED, NORMALISED}
     assert told.unmapped == {"x1": {"/_id": "x1", "/_creationTime": ms(2), "/name": "Ada", "/tags/0/a": 1}}
-    assert (told.facts.streams, told.facts.subject) == ([], None)
+    about = {"people": id_of("person", "people", "x1"), "users": id_of("account", "users", "x1")}
+    assert (told.facts.streams, told.facts.subject) == ([], about.get(table))
     assert told.row("legacy_ids")["table_name"] == table
 
 

@@ -313,9 +313,12 @@ def test_every_leaf_of_1000_cases_ends_in_the_class_the_truth_says(thousand: Pat
     assert {(table, line) for table, lines in truth.items() for line, classes in lines.items() if classes} == seen
 
 
-def test_1000_cases_are_migrated_and_proven(thousand: Path, new_app: Callable[[], Application], tmp_path: Path) -> None:
-    app, truth = new_app(), _truth(thousand)
-    report = run(app, _cases(thousand), watch)
+@pytest.mark.parametrize("count", [250, pytest.param(1000, marks=pytest.mark.soak)])
+def test_sampled_cases_are_migrated_and_proven(count: int, new_app: Callable[[], Application], tmp_path: Path) -> None:
+    source = tmp_path / "sample"
+    write_sample(source, count, 11)
+    app, truth = new_app(), _truth(source)
+    report = run(app, _cases(source), watch)
     assert report["differences"] == []
     assert _is_green(report)
     assert report["leaves"] == truth["leaves"]
@@ -338,7 +341,7 @@ def test_1000_cases_are_migrated_and_proven(thousand: Path, new_app: Callable[[]
     for name in ("r.json", "r.md"):
         write_report(report, tmp_path / name)
     assert json.loads((tmp_path / "r.json").read_text())["stats"] == report["stats"]
-    again = run(app, _cases(thousand), watch)
+    again = run(app, _cases(source), watch)
     assert again["events"]["appended"] == 0
     assert _is_green(again)
 
