@@ -133,6 +133,22 @@ def _take_opened_texts(
     return items
 
 
+def choose_texts(
+    facts: Facts, lists: list[tuple[RecordFacts, list[str]]], name: str, place: Place, *, rule: str
+) -> tuple[RecordFacts, list[str]] | None:
+    """Choose the first of the lists that were taken, if any holds an item; those that differ are given up."""
+    found = [(row, items) for row, items in lists if items]
+    if not found:
+        return None
+    row, chosen = found[0]
+    for other, items in found[1:]:
+        if items != chosen:
+            drop_texts(other, place)
+    if len(values := unique([items for _, items in found])) > 1:
+        facts.conflict(row, name, values, chosen, rule)
+    return row, chosen
+
+
 def drop_texts(row: RecordFacts, place: Place) -> None:
     """Give up a list that was taken, because another record's was chosen: its items are conflicting."""
     given_up = place._replace(item=True)

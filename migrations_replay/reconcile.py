@@ -174,9 +174,11 @@ class Reconcile:
                 )
             proof.counts.update(difference["outcome"] for difference in bundle.beside)
             proof.differences += bundle.differences + bundle.beside
-        self._extra_rows(batch, {key for rows in expected for key in rows}, proof)
+        self._extra_rows(batch, {key for rows in expected for key in rows}, heads, proof)
 
-    def _extra_rows(self, batch: Sequence[Facts], expected: set[RowName], proof: Proof) -> None:
+    def _extra_rows(
+        self, batch: Sequence[Facts], expected: set[RowName], heads: Mapping[UUID, tuple[int, int]], proof: Proof
+    ) -> None:
         owners = {stream.stream: facts for facts in batch for stream in facts.streams}
         imported = {stream.stream: len(stream.events) for facts in batch for stream in facts.streams}
         for model, column in OWNED.items():
@@ -189,14 +191,11 @@ class Reconcile:
                     proof.differences.append(
                         _difference(root.table, root.key, "", "extra", where, "a row nothing explains")
                     )
-        self._rows_of_live_events(owners, imported, expected, proof)
+        went_on = [stream for stream, events in imported.items() if heads.get(stream, (0, 0))[0] > events]
+        self._rows_of_live_events({stream: owners[stream] for stream in went_on}, expected, proof)
 
-    def _rows_of_live_events(
-        self, owners: Mapping[UUID, Facts], imported: Mapping[UUID, int], expected: set[RowName], proof: Proof
-    ) -> None:
-        """Compare with the log the rows that live commands added to imported streams."""
-        heads = self.tables.heads(list(imported))
-        went_on = [stream for stream, (version, _) in heads.items() if version > imported[stream]]
+    def _rows_of_live_events(self, went_on: Mapping[UUID, Facts], expected: set[RowName], proof: Proof) -> None:
+        """Compare with the log the rows that live commands added to imported streams that went on."""
         logged = self.tables.load(went_on) if went_on else {}
         for name in OWNED:
             model = self.model(name)
@@ -207,7 +206,7 @@ class Reconcile:
                 now = {key: row for key, row in folded.items() if row is not None and (name, key) not in expected}
                 found = self.tables.rows(name, list(now)) if now else {}
                 for key, row in now.items():
-                    self._live_row((name, key), row, found.get(key), owners[stream], proof)
+                    self._live_row((name, key), row, found.get(key), went_on[stream], proof)
 
     @staticmethod
     def _live_row(name: RowName, now: Row, found: Row | None, facts: Facts, proof: Proof) -> None:

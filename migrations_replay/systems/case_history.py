@@ -31,7 +31,7 @@ from migrations_replay.facts import (
     unique,
 )
 from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED, leaves
-from migrations_replay.merge import Offered, choose, choose_first, drop_texts, take_keys, take_texts
+from migrations_replay.merge import Offered, choose, choose_first, choose_texts, take_keys, take_texts
 
 PROCESSES: Final = "individualProcesses"
 HISTORY: Final = "processHistory"
@@ -444,21 +444,13 @@ class _Histories:
                 change.carried[target] = value
         self._metadata(change)
         place = self._at(change.number, "carried", "fillable_fields")
-        taken = [
+        lists = [
             (row.facts, take_texts(self._facts, row.facts, "/fillableFields", row.raw("fillableFields"), place))
             for row in change.rows
             if row.has("fillableFields")
         ]
-        lists = [(facts, items) for facts, items in taken if items]
-        if not lists:
-            return
-        chosen = change.carried["fillable_fields"] = lists[0][1]
-        for facts, items in lists[1:]:
-            if items != chosen:
-                drop_texts(facts, place)
-        values = unique([items for _, items in lists])
-        if len(values) > 1:
-            self._facts.conflict(lists[0][0], "fillableFields", values, chosen, RULE)
+        if chosen := choose_texts(self._facts, lists, "fillableFields", place, rule=RULE):
+            change.carried["fillable_fields"] = chosen[1]
 
     def _link(self, row: _Row, name: str) -> Candidate | None:
         if not row.has(name):

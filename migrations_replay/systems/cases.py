@@ -39,7 +39,7 @@ from migrations_replay.facts import (
     without_home,
 )
 from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED
-from migrations_replay.merge import choose_first, drop_texts, take_texts
+from migrations_replay.merge import choose_first, choose_texts, take_texts
 from migrations_replay.systems.case_history import FILLABLE_NAMES, HISTORY, PROCESSES, STATUSES, history_of
 
 if TYPE_CHECKING:
@@ -574,16 +574,9 @@ def _flag(facts: Facts, row: RecordFacts, name: str) -> Candidate | None:
 def _fillable(facts: Facts, rows: list[RecordFacts], stream: UUID) -> list[str]:
     """Take the names of the fields a status may fill; of several rows the latest with any decides."""
     place = Place("statuses", stream, "fillable_fields", item=True)
-    lists = [(row, names) for row in rows if (names := _fillable_names(facts, row, place))]
-    if not lists:
-        return []
-    chosen = lists[0][1]
-    for row, names in lists[1:]:
-        if names != chosen:
-            drop_texts(row, place)
-    if len(values := unique([names for _, names in lists])) > 1:
-        facts.conflict(lists[0][0], "fillableFields", values, chosen, "latest_row")
-    return chosen
+    lists = [(row, _fillable_names(facts, row, place)) for row in rows]
+    chosen = choose_texts(facts, lists, "fillableFields", place, rule="latest_row")
+    return chosen[1] if chosen else []
 
 
 def _fillable_names(facts: Facts, row: RecordFacts, place: Place) -> list[str]:

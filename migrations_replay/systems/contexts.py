@@ -36,7 +36,7 @@ from migrations_replay.facts import (
     without_home,
 )
 from migrations_replay.leaves import DERIVED, NORMALISED, UNMAPPED
-from migrations_replay.merge import Offered, choose_first, choose_last, drop_texts, take_keys, take_texts
+from migrations_replay.merge import Offered, choose_first, choose_last, choose_texts, take_keys, take_texts
 
 if TYPE_CHECKING:
     from migrations_replay.replay import Outcome
@@ -439,20 +439,10 @@ def _intent_text(
 def _intent_texts(
     facts: Facts, offered: list[_Blob], name: str, place: Place, _: FieldShape
 ) -> tuple[list[str] | None, RecordFacts | None]:
-    chosen: tuple[list[str], RecordFacts] | None = None
-    values = []
-    for blob in offered:
-        items = take_texts(facts, blob.row, pointer_to("data", name), blob.data[name], place)
-        if not items:
-            continue
-        values.append(items)
-        if chosen is None:
-            chosen = items, blob.row
-        elif items != chosen[0]:
-            drop_texts(blob.row, place)
-    if len(unique(values)) > 1 and chosen:
-        facts.conflict(chosen[1], name, unique(values), chosen[0], "latest_row")
-    return chosen or (None, None)
+    pointer = pointer_to("data", name)
+    lists = [(blob.row, take_texts(facts, blob.row, pointer, blob.data[name], place)) for blob in offered]
+    chosen = choose_texts(facts, lists, name, place, rule="latest_row")
+    return (chosen[1], chosen[0]) if chosen else (None, None)
 
 
 # --- messages, and tables without a home (C22) ----------------------------------------------------------------------
