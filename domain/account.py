@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 from uuid import UUID
 
+from pydantic import Field
+
 from domain.access import BootstrapAdmin, Role
+from domain.account_details import ACCOUNT_DETAILS
 from domain.command import Command, Participant
 from domain.company import AddCompanyMember
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
-from domain.event import Change, DomainEvent, Personal
+from domain.event import Change, DomainEvent, Personal, known
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
-from domain.profile import ArchiveProfile, CreateProfile
-from domain.values import Reason, ShortText, is_unset
+from domain.profile import ArchiveProfile, CreateProfile, changed_fields, with_changes
+from domain.values import Json, Reason, ShortText, is_unset, without_unset
+from domain.vocabulary import check_fields
 
 CONTACT_FIELDS: Final = ("email", "phone", "name")
 
@@ -33,6 +37,7 @@ class RegisterAccount(_AccountCommand):
     email: ShortText | None = None
     phone: ShortText | None = None
     name: ShortText | None = None
+    details: dict[str, Json] = Field(default_factory=dict)
 
 
 class ChangeContact(_AccountCommand):
@@ -41,6 +46,12 @@ class ChangeContact(_AccountCommand):
     email: ShortText | None = None
     phone: ShortText | None = None
     name: ShortText | None = None
+
+
+class UpdateAccount(_AccountCommand):
+    """Change the given details; null or an empty value unsets one, a detail left out stays."""
+
+    changes: dict[str, Json]
 
 
 class GrantRole(_AccountCommand):
@@ -67,16 +78,23 @@ class SwitchActiveProfile(_AccountCommand):
     profile_id: UUID
 
 
-class AccountRegistered(DomainEvent, topic="account.registered"):
+class AccountRegistered(DomainEvent, topic="account.registered", schema_version=2):
     """An account was opened."""
 
     email: Personal[str | None] = None
     phone: Personal[str | None] = None
     name: Personal[str | None] = None
+    details: Personal[dict[str, Any]] = Field(default_factory=dict)
 
 
 class ContactChanged(DomainEvent, topic="account.contact_changed"):
     """Contact fields changed; only those that did are named."""
+
+    changes: Personal[dict[str, Change]]
+
+
+class AccountUpdated(DomainEvent, topic="account.updated"):
+    """Details changed; only those that did are named, with old and new value."""
 
     changes: Personal[dict[str, Change]]
 
@@ -122,6 +140,7 @@ class ActiveProfileSwitched(DomainEvent, topic="account.active_profile_switched"
 AccountEvent = (
     AccountRegistered
     | ContactChanged
+    | AccountUpdated
     | RoleGranted
     | RoleRevoked
     | AccountDeactivated
@@ -138,6 +157,7 @@ class AccountState:
     exists: bool = False
     active: bool = True
     contact: dict[str, object] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
     roles: frozenset[Role] = frozenset()
     profiles: dict[UUID, str] = field(default_factory=dict)
     primary_profile: UUID | None = None
@@ -148,7 +168,8 @@ def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
     if isinstance(command, RegisterAccount):
         if state.exists:
             raise AlreadyExists(f"account {command.account_id} is registered", field="account_id")
-        return [AccountRegistered(**{name: getattr(command, name) or None for name in CONTACT_FIELDS})]
+        contact = {name: getattr(command, name) or None for name in CONTACT_FIELDS}
+        return [AccountRegistered(**contact, details=without_unset(_checked(command.details, "details")))]
     if not state.exists:
         raise NotFound("there is no such account", field="account_id", hint="register it with RegisterAccount")
     if not state.active:
@@ -162,6 +183,9 @@ def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]: 
     match command:
         case ChangeContact():
             return _contact_changes(state, command)
+        case UpdateAccount():
+            changes = changed_fields(state.details, _checked(command.changes, "changes"))
+            return [AccountUpdated(changes=changes)] if changes else []
         case GrantRole(role=role) if role not in state.roles:
             return [RoleGranted(role=role)]
         case BootstrapAdmin() if Role.ADMIN not in state.roles:
@@ -195,6 +219,10 @@ def _contact_changes(state: AccountState, command: ChangeContact) -> list[Domain
     return [ContactChanged(changes=changes)] if changes else []
 
 
+def _checked(details: dict[str, Any], where: str) -> dict[str, Any]:
+    return check_fields(ACCOUNT_DETAILS, details, where=where, of="an account")
+
+
 def _switch(state: AccountState, profile_id: UUID) -> list[DomainEvent]:
     if profile_id not in state.profiles:
         raise RuleViolated(
@@ -221,16 +249,18 @@ def _remove_profile(state: AccountState, profile_id: UUID) -> list[DomainEvent]:
     return removed
 
 
-def _evolve(state: AccountState, event: AccountEvent) -> AccountState:
+def _evolve(state: AccountState, event: AccountEvent) -> AccountState:  # noqa: C901 – a line an event
     match event:
         case AccountRegistered():
             contact = {name: getattr(event, name) for name in CONTACT_FIELDS if not is_unset(getattr(event, name))}
-            return replace(state, exists=True, contact=contact)
+            return replace(state, exists=True, contact=contact, details=known(event.details) or {})
         case ContactChanged():
             if isinstance(event.changes, dict):
                 changed = {name: change.new for name, change in event.changes.items()}
                 return replace(state, contact=state.contact | changed)
             return replace(state, contact={})
+        case AccountUpdated():
+            return replace(state, details=with_changes(state.details, event.changes))
         case RoleGranted():
             return replace(state, roles=state.roles | {event.role})
         case RoleRevoked():

@@ -1,32 +1,92 @@
-"""Fields with their shape and the values they are meant to hold."""
+"""Fields with their shape, the values they are meant to hold, and the limits live changes keep."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from math import isfinite
 from typing import Any, Final, Literal
 
 from domain.errors import InvalidCommand
 from domain.values import is_unset, normal_text
 from domain.wall_clock import read_wall_clock
 
-Shape = Literal["text", "texts", "object", "wall_clock"]
+Shape = Literal[
+    "text", "texts", "number", "integer", "flag", "instant", "day", "wall_clock", "object", "items", "structure"
+]
 
-_WANTED: Final = {"text": "a text", "texts": "a list of texts", "object": "an object", "wall_clock": "a date as text"}
+_WANTED: Final[dict[Shape, str]] = {
+    "text": "a text",
+    "texts": "a list of texts",
+    "number": "a number",
+    "integer": "a whole number",
+    "flag": "true or false",
+    "instant": "a point in time with its zone (2026-01-31T12:00:00Z)",
+    "day": "a day (2026-01-31)",
+    "wall_clock": "a date as text",
+    "object": "an object",
+    "items": "a list",
+    "structure": "an object",
+}
 
 
 @dataclass(frozen=True)
 class FieldShape:
-    """The shape of one field. `offered` is an advisory vocabulary: a value outside it is accepted and flagged."""
+    """The shape of one field. `offered` is an advisory vocabulary: a value outside it is accepted and flagged.
+
+    `least` and `most` bound a number, the characters of a text, or how many items a list has; commands keep the bounds,
+    imported values need not. `fields` are those of a structure, `each` is the shape of every item of a list.
+    """
 
     shape: Shape = "text"
     offered: frozenset[str] = frozenset()
+    least: float | None = None
+    most: float | None = None
+    fields: Mapping[str, FieldShape] = field(default_factory=dict)
+    each: FieldShape | None = None
 
     def is_outside(self, value: Any) -> bool:
-        """Tell whether a set value lies outside the vocabulary, where there is one."""
-        return bool(self.offered) and isinstance(value, str) and value not in self.offered
+        """Tell whether a set value, or one inside it, lies outside the vocabulary, where there is one."""
+        match value:
+            case str():
+                return bool(self.offered) and value not in self.offered
+            case list():
+                each = self.each or (FieldShape("text", self.offered) if self.offered else None)
+                return each is not None and any(map(each.is_outside, value))
+            case dict():
+                return any(self.fields[name].is_outside(item) for name, item in value.items() if name in self.fields)
+            case _:
+                return False
 
-    def normal(self, value: Any) -> Any:
+    def beyond_limit(self, value: Any) -> str | None:
+        """Say which limit a value in stored form does not keep, None if it keeps all of them."""
+        match value:
+            case bool() | None:
+                return None
+            case int() | float():
+                return self._beyond(value, "")
+            case str():
+                return self._beyond(len(value), " characters")
+            case list():
+                problems = map(self.each.beyond_limit, value) if self.each else iter(())
+                return self._beyond(len(value), " items") or next(filter(None, problems), None)
+            case dict():
+                known = (
+                    (name, self.fields[name].beyond_limit(item)) for name, item in value.items() if name in self.fields
+                )
+                return next((f"{name}: {problem}" for name, problem in known if problem), None)
+            case _:
+                return None
+
+    def _beyond(self, size: float, unit: str) -> str | None:
+        if self.least is not None and size < self.least:
+            return f"at least {self.least:g}{unit} are expected"
+        if self.most is not None and size > self.most:
+            return f"at most {self.most:g}{unit} are allowed"
+        return None
+
+    def normal(self, value: Any) -> Any:  # noqa: C901, PLR0912 – a line a shape
         """Return the value as stored, None for unset; raises ValueError where the shape does not fit."""
         if is_unset(value):
             return None
@@ -35,23 +95,98 @@ class FieldShape:
                 return normal_text(value)
             case "texts", list() if all(isinstance(item, str) for item in value):
                 return [item for item in value if not is_unset(item)] or None
-            case "object", dict():
-                return {key: item for key, item in value.items() if not is_unset(item)} or None
+            case "flag", bool():
+                return value
+            case "number" | "integer", bool():
+                pass
+            case "number", int() | float() if isfinite(value):
+                return value
+            case "integer", int():
+                return value
+            case "integer", float() if value.is_integer():
+                return int(value)
+            case "instant", str():
+                return _instant(value)
+            case "day", str():
+                return _day(value)
             case "wall_clock", str():
                 return read_wall_clock(normal_text(value)).text
-            case _:
-                wanted = _WANTED[self.shape]
-                raise ValueError(f"{wanted} is expected")
+            case "object", dict():
+                return {key: item for key, item in value.items() if not is_unset(item)} or None
+            case "items", list():
+                kept = value if self.each is None else map(self.each.normal, value)
+                return [item for item in kept if not is_unset(item)] or None
+            case "structure", dict():
+                return self._structure(value)
+        raise ValueError(f"{_WANTED[self.shape]} is expected")
+
+    def _structure(self, value: dict[str, Any]) -> dict[str, Any] | None:
+        normal = {}
+        for name, item in value.items():
+            if name not in self.fields:
+                raise ValueError(f"it has no {name!r}; it has {', '.join(self.fields)}")
+            try:
+                normal[name] = self.fields[name].normal(item)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return {name: item for name, item in normal.items() if item is not None} or None
 
 
-def text(*offered: str) -> FieldShape:
-    """Return a text field, with the values it is meant to hold, if any."""
-    return FieldShape("text", frozenset(offered))
+def _instant(value: str) -> str:
+    moment = datetime.fromisoformat(value.strip())
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone (2026-01-31T12:00:00Z)")
+    try:
+        return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    except OverflowError as error:
+        raise ValueError("no point in time anybody can mean") from error
 
 
-def texts() -> FieldShape:
-    """Return a field that holds a list of texts."""
-    return FieldShape("texts")
+def _day(value: str) -> str:
+    text = value.strip()
+    if len(text) != len("2026-01-31"):
+        raise ValueError(f"{_WANTED['day']} is expected")
+    return date.fromisoformat(text).isoformat()
+
+
+def text(*offered: str, least: int | None = None, most: int | None = None) -> FieldShape:
+    """Return a text field, with the values it is meant to hold, if any, and its least and most characters."""
+    return FieldShape("text", frozenset(offered), least, most)
+
+
+def texts(*offered: str, least: int | None = None, most: int | None = None) -> FieldShape:
+    """Return a field that holds a list of texts: the values they are meant to be, how few and how many."""
+    return FieldShape("texts", frozenset(offered), least, most)
+
+
+def number(least: float | None = None, most: float | None = None) -> FieldShape:
+    """Return a field that holds a number, whole or not."""
+    return FieldShape("number", least=least, most=most)
+
+
+def integer(least: int | None = None, most: int | None = None) -> FieldShape:
+    """Return a field that holds a whole number."""
+    return FieldShape("integer", least=least, most=most)
+
+
+def flag() -> FieldShape:
+    """Return a field that holds true or false."""
+    return FieldShape("flag")
+
+
+def instant() -> FieldShape:
+    """Return a field that holds a point in time as RFC 3339 text in UTC with microseconds."""
+    return FieldShape("instant")
+
+
+def day() -> FieldShape:
+    """Return a field that holds a day as ISO text."""
+    return FieldShape("day")
+
+
+def wall_clock() -> FieldShape:
+    """Return a field that holds a date, or a date with a time, as text."""
+    return FieldShape("wall_clock")
 
 
 def json_object() -> FieldShape:
@@ -59,9 +194,14 @@ def json_object() -> FieldShape:
     return FieldShape("object")
 
 
-def wall_clock() -> FieldShape:
-    """Return a field that holds a date, or a date with a time, as text."""
-    return FieldShape("wall_clock")
+def items(each: FieldShape | None = None, *, least: int | None = None, most: int | None = None) -> FieldShape:
+    """Return a field that holds a list, of any JSON values or of one shape."""
+    return FieldShape("items", least=least, most=most, each=each)
+
+
+def structure(fields: Mapping[str, FieldShape]) -> FieldShape:
+    """Return a field that holds an object with these fields and no others, each with its own shape."""
+    return FieldShape("structure", fields=fields)
 
 
 def check_fields(shapes: Mapping[str, FieldShape], values: Mapping[str, Any], *, where: str, of: str) -> dict[str, Any]:
@@ -77,6 +217,8 @@ def check_fields(shapes: Mapping[str, FieldShape], values: Mapping[str, Any], *,
             checked[name] = shape.normal(value)
         except ValueError as error:
             raise InvalidCommand(f"{name}: {error}", field=f"{where}.{name}") from None
+        if problem := shape.beyond_limit(checked[name]):
+            raise InvalidCommand(f"{name}: {problem}", field=f"{where}.{name}")
     return checked
 
 

@@ -9,6 +9,7 @@ from domain.account import (
     AccountDeactivated,
     AccountEvent,
     AccountRegistered,
+    AccountUpdated,
     ActiveProfileSwitched,
     ContactChanged,
     ProfileAdded,
@@ -17,6 +18,7 @@ from domain.account import (
     RoleRevoked,
 )
 from domain.event import Change, Erased, Recorded, known
+from domain.profile import with_changes
 from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Row, one_row_a_stream
 
@@ -30,6 +32,8 @@ def _fold(row: Row | None, recorded: Recorded) -> Row:
     match event:
         case ContactChanged(changes=changes):
             columns = _contact(changes)
+        case AccountUpdated(changes=changes):
+            columns = {"details": with_changes(row["details"], changes)}
         case RoleGranted(role=role):
             columns = {"roles": sorted({*row["roles"], role.value})}
         case RoleRevoked(role=role):
@@ -52,6 +56,7 @@ def _registered(event: AccountRegistered, recorded: Recorded) -> Row:
         recorded,
         account_id=recorded.stream,
         **{name: known(getattr(event, name)) for name in CONTACT_FIELDS},
+        details=known(event.details) or {},
         status="active",
         roles=[],
         primary_profile_id=None,
@@ -66,4 +71,4 @@ def _contact(changes: dict[str, Change] | Erased) -> Row:
     return {name: change.new for name, change in changes.items()}
 
 
-MODEL: Final = one_row_a_stream("accounts", version=1, key="account_id", topics=topics_of(AccountEvent), fold=_fold)
+MODEL: Final = one_row_a_stream("accounts", version=2, key="account_id", topics=topics_of(AccountEvent), fold=_fold)

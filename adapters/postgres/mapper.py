@@ -24,6 +24,7 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 ENVELOPE: Final = tuple(field.name for field in fields(EventMetadata))
 
 UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {
+    ("account.registered", 1): lambda data: {**data, "details": {}},
     # Version 2 of a verification says which event it follows; of version 1, which no release wrote, nobody knows.
     ("legacy.snapshot_recorded", 1): lambda data: {**data, "platform_created": None},
     ("profile.verification_changed", 1): lambda data: {**data, "follows": None},

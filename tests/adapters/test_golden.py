@@ -95,6 +95,6 @@ def test_a_missing_file_is_only_written_when_asked_for(tmp_path: Path, monkeypat
         _golden("account.registered")
     assert not list(tmp_path.iterdir())
     monkeypatch.setenv(WRITE, "1")
-    assert _golden("account.registered") == (GOLDEN / "account.registered.v1.json").read_bytes()
-    (tmp_path / "account.registered.v1.json").write_bytes(b"kept")
+    assert _golden("account.registered") == (GOLDEN / "account.registered.v2.json").read_bytes()
+    (tmp_path / "account.registered.v2.json").write_bytes(b"kept")
     assert _golden("account.registered") == b"kept"

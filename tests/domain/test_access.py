@@ -32,6 +32,7 @@ NOBODY = Permissions(Actor("nobody"), frozenset())
 PERSONAL = {
     "RegisterAccount",
     "ChangeContact",
+    "UpdateAccount",
     "DeactivateAccount",
     "SwitchActiveProfile",
     "CreateProfile",

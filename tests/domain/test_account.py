@@ -9,6 +9,7 @@ from domain.account import (
     ACCOUNT,
     AccountDeactivated,
     AccountRegistered,
+    AccountUpdated,
     ActiveProfileSwitched,
     ChangeContact,
     ContactChanged,
@@ -21,6 +22,7 @@ from domain.account import (
     RoleGranted,
     RoleRevoked,
     SwitchActiveProfile,
+    UpdateAccount,
 )
 from domain.command import Command
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
@@ -215,3 +217,25 @@ def test_an_event_nobody_knows_fails_loudly() -> None:
 
     with pytest.raises(AssertionError):
         ACCOUNT.fold([REGISTERED, Strange()])
+
+
+def test_details_are_stored_in_their_normal_form_and_unset_ones_are_left_out() -> None:
+    command = RegisterAccount(account_id=ADA, details={"first_name": " Zoe\u0308 ", "last_name": " "})
+    given(ACCOUNT).when(command).then(AccountRegistered(details={"first_name": "Zo\u00eb"}))
+
+
+def test_details_change_one_by_one() -> None:
+    registered = AccountRegistered(details={"first_name": "Ada", "last_name": "King"})
+    command = UpdateAccount(account_id=ADA, changes={"first_name": "Ada", "last_name": None, "full_name": "Ada L."})
+    changes = {"last_name": Change(old="King", new=None), "full_name": Change(old=None, new="Ada L.")}
+    state = given(ACCOUNT, registered).when(command).then(AccountUpdated(changes=changes))
+    assert state.details == {"first_name": "Ada", "full_name": "Ada L."}
+    given(ACCOUNT, registered).when(UpdateAccount(account_id=ADA, changes={"first_name": "Ada "})).nothing()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"), [({"shoe": 1}, "changes.shoe"), ({"date_of_birth": "x"}, "changes.date_of_birth")]
+)
+def test_a_detail_nobody_knows_or_can_read_is_refused(changes: dict[str, object], field: str) -> None:
+    command = UpdateAccount.model_validate({"account_id": ADA, "changes": changes})
+    given(ACCOUNT, REGISTERED).when(command).raises(InvalidCommand, field=field)

@@ -250,6 +250,8 @@ def test_which_fields_are_personal() -> None:
         ("account.registered", "email"),
         ("account.registered", "phone"),
         ("account.registered", "name"),
+        ("account.registered", "details"),
+        ("account.updated", "changes"),
         ("account.contact_changed", "changes"),
         ("account.deactivated", "reason"),
         ("profile.created", "fields"),

@@ -10,6 +10,7 @@ from domain.account import (
     AccountDeactivated,
     AccountEvent,
     AccountRegistered,
+    AccountUpdated,
     ActiveProfileSwitched,
     ContactChanged,
     ProfileAdded,
@@ -22,7 +23,7 @@ from projections.accounts import MODEL
 from tests.projections.histories import START, history, row_of
 
 ACCOUNT, FIRST, SECOND = UUID(int=1), UUID(int=2), UUID(int=3)
-REGISTERED = AccountRegistered(email="a@x.org", phone="1", name="Ada")
+REGISTERED = AccountRegistered(email="a@x.org", phone="1", name="Ada", details={"first_name": "Ada"})
 
 
 def test_a_registered_account() -> None:
@@ -31,6 +32,7 @@ def test_a_registered_account() -> None:
         "email": "a@x.org",
         "phone": "1",
         "name": "Ada",
+        "details": {"first_name": "Ada"},
         "status": "active",
         "roles": [],
         "primary_profile_id": None,
@@ -80,6 +82,11 @@ def test_a_later_event_moves_the_marks_and_not_the_registration() -> None:
             {"primary_profile_id": FIRST, "active_profile_id": None},
         ),
         ([ContactChanged(changes=ERASED)], {"email": None, "phone": None, "name": None}),
+        (
+            [AccountUpdated(changes={"first_name": Change(old="Ada"), "last_name": Change(new="B")})],
+            {"details": {"last_name": "B"}, "name": "Ada"},
+        ),
+        ([AccountUpdated(changes=ERASED)], {"details": {}}),
         ([AccountDeactivated(reason=ERASED)], {"status": "deactivated", "email": "a@x.org"}),
     ],
 )
@@ -89,8 +96,8 @@ def test_what_events_change(events: list[AccountEvent], columns: dict[str, objec
 
 
 def test_an_erased_registration_has_no_contact() -> None:
-    row = row_of(MODEL, history(ACCOUNT, AccountRegistered(email=ERASED, phone=ERASED, name=ERASED)))
-    assert (row["email"], row["phone"], row["name"]) == (None, None, None)
+    row = row_of(MODEL, history(ACCOUNT, AccountRegistered(email=ERASED, phone=ERASED, name=ERASED, details=ERASED)))
+    assert (row["email"], row["phone"], row["name"], row["details"]) == (None, None, None, {})
 
 
 def test_a_row_is_not_changed_in_place() -> None:

@@ -10,6 +10,7 @@ from domain.access import AccessBootstrapped, BootstrapAdmin, Role
 from domain.account import (
     AccountDeactivated,
     AccountRegistered,
+    AccountUpdated,
     ActiveProfileSwitched,
     ChangeContact,
     ContactChanged,
@@ -22,6 +23,7 @@ from domain.account import (
     RoleGranted,
     RoleRevoked,
     SwitchActiveProfile,
+    UpdateAccount,
 )
 from domain.case import (
     CaseClosed,
@@ -104,6 +106,7 @@ COMMANDS: Final[dict[str, Command]] = {
         BootstrapAdmin(account_id=ACCOUNT_ID),
         RegisterAccount(account_id=ACCOUNT_ID, email="ada@example.org", phone="+41 44 000 00 00", name="Ada"),
         ChangeContact(account_id=ACCOUNT_ID, email="ada@example.com"),
+        UpdateAccount(account_id=ACCOUNT_ID, changes={"first_name": "Ada", "date_of_birth": "1815-12-10"}),
         GrantRole(account_id=ACCOUNT_ID, role=Role.SUPPORT),
         RevokeRole(account_id=ACCOUNT_ID, role=Role.SUPPORT),
         DeactivateAccount(account_id=ACCOUNT_ID, reason="asked for it"),
@@ -158,7 +161,10 @@ EVENTS: Final[dict[str, DomainEvent]] = {
     event.topic: event
     for event in (
         AccessBootstrapped(account_id=ACCOUNT_ID),
-        AccountRegistered(email="zoë@example.org", phone="+41 44 000 00 00", name="Zoë 🌻"),
+        AccountRegistered(
+            email="zoë@example.org", phone="+41 44 000 00 00", name="Zoë 🌻", details={"first_name": "Zoë"}
+        ),
+        AccountUpdated(changes={"first_name": Change(old="Zoë", new=None), "last_name": Change(new="Ünal")}),
         ContactChanged(changes={"email": Change(old="zoë@example.org", new=None), "name": Change(new="Zoë")}),
         RoleGranted(role=Role.ADMIN),
         RoleRevoked(role=Role.AUDITOR),

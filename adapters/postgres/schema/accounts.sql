@@ -4,6 +4,7 @@ CREATE TABLE accounts (
     email              text,
     phone              text,
     name               text,
+    details            jsonb       NOT NULL CHECK (jsonb_typeof(details) = 'object'),
     status             text        NOT NULL CHECK (status IN ('active', 'deactivated')),
     roles              text[]      NOT NULL,
     primary_profile_id uuid,                    -- the first profile the account ever had
