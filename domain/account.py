@@ -10,13 +10,14 @@ from pydantic import Field
 
 from domain.access import BootstrapAdmin, Role
 from domain.account_details import ACCOUNT_DETAILS
+from domain.changes import changed_fields, with_changes
 from domain.command import Command, Participant
 from domain.company import AddCompanyMember
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Personal, known
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
-from domain.profile import ArchiveProfile, CreateProfile, changed_fields, with_changes
+from domain.profile import ArchiveProfile, CreateProfile
 from domain.values import Json, Reason, ShortText, is_unset, without_unset
 from domain.vocabulary import check_fields
 

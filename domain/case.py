@@ -15,11 +15,12 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from domain.case_fields import CASE_FIELDS, checked
+from domain.changes import changed_fields, with_changes
 from domain.command import Command, Participant
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated, TransitionForbidden
 from domain.event import Change, DomainEvent, Personal, known
-from domain.profile import changed_fields, with_changes, with_conflict
+from domain.profile import with_conflict
 from domain.status_catalogue import StatusDefinition, StatusState, definition_of
 from domain.streams import status_id
 from domain.timeline import Entry, Timeline

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from domain.changes import changed_fields, with_changes
 from domain.command import Command, Participant
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Personal
-from domain.profile import changed_fields, with_changes
 from domain.values import Json, Reason, ShortText, without_unset
 from domain.vocabulary import FieldShape, check_fields, text
 

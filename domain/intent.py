@@ -8,12 +8,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from domain.changes import changed_fields, with_changes
 from domain.command import Command, Participant
 from domain.contexts import Context, Tone, shape_of
 from domain.decider import Decider
 from domain.errors import InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Personal, known
-from domain.profile import changed_fields, with_changes
 from domain.streams import intent_id
 from domain.values import Json, Reason, without_unset
 

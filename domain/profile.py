@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from domain.changes import changed_fields, with_changes
 from domain.command import Command, Participant
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
@@ -178,15 +179,6 @@ def _archive(state: ProfileState, command: ArchiveProfile) -> list[DomainEvent]:
     return [] if state.archived else [ProfileArchived(reason=command.reason)]
 
 
-def changed_fields(present: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Change]:
-    """Return the wanted fields that differ from the present ones; None in `wanted` unsets."""
-    return {
-        name: Change(old=present.get(name), new=new)
-        for name, new in wanted.items()
-        if not same_json(present.get(name), new)
-    }
-
-
 def _update(state: ProfileState, command: UpdateProfile) -> list[DomainEvent]:
     checked = kind_named(state.kind).checked(command.changes, where="changes")
     changes = changed_fields(state.fields, checked)
@@ -228,13 +220,6 @@ def with_value(fields: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     outer, below, key = name.partition("/")
     new = without_unset({**(fields.get(outer) or {}), key: value}) if below else value
     return without_unset({**fields, outer: new})
-
-
-def with_changes(fields: dict[str, Any], changes: dict[str, Change] | Erased) -> dict[str, Any]:
-    """Return the fields after the changes; all of them are gone where the changes were erased."""
-    if isinstance(changes, Erased):
-        return {}
-    return without_unset({**fields, **{name: change.new for name, change in changes.items()}})
 
 
 def with_conflict(

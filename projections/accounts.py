@@ -17,8 +17,8 @@ from domain.account import (
     RoleGranted,
     RoleRevoked,
 )
+from domain.changes import with_changes
 from domain.event import Change, Erased, Recorded, known
-from domain.profile import with_changes
 from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Row, one_row_a_stream
 

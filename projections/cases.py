@@ -20,8 +20,9 @@ from domain.case import (
     deadlines,
 )
 from domain.case_fields import CASE_FIELDS
+from domain.changes import with_changes
 from domain.event import Recorded, known
-from domain.profile import with_changes, with_conflict
+from domain.profile import with_conflict
 from domain.wall_clock import WallClock, read_wall_clock
 from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Row, one_row_a_stream

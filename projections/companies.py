@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from domain.changes import with_changes
 from domain.company import CompanyRegistered, CompanyUpdated
 from domain.event import Recorded
-from domain.profile import with_changes
 from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Row, one_row_a_stream
 

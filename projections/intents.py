@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, assert_never
 
+from domain.changes import with_changes
 from domain.contexts import shape_of
 from domain.event import Recorded, known
 from domain.intent import TONE, IntentDeclared, IntentEvent, IntentRevised, IntentWithdrawn
-from domain.profile import with_changes
 from domain.values import without_unset
 from domain.vocabulary import outside_vocabulary
 from projections.columns import begun, changed, present, topics_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, assert_never
 
+from domain.changes import with_changes
 from domain.event import Recorded, known
 from domain.kinds import kind_named
 from domain.profile import (
@@ -15,7 +16,6 @@ from domain.profile import (
     ProfileUpdated,
     ProfileVerificationChanged,
     Verification,
-    with_changes,
     with_conflict,
     with_value,
 )

@@ -21,4 +21,5 @@ KIND: Final = Kind(
     },
     required=("location", "age_range", "core_values"),
     optional=("beliefs", "interaction_style", "lifestyle", "constraints"),
+    searchable=("name", "location", "core_values"),
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.completeness import score
+from domain.completeness import score, weighed
 from domain.contexts import CONTEXTS, Context
 from domain.kinds import KINDS
 from tests.support.json_values import changes_of
@@ -108,6 +108,13 @@ def test_nothing_required_is_complete() -> None:
 
 def test_zero_and_false_are_values() -> None:
     assert score({"a": 0, "b": False}, required=("a", "b")) == (100, ())
+
+
+def test_weights_count_filled_fields_and_all_that_are_unset_are_missing() -> None:
+    weights = {"a": 20, "b": 15, "c": 10}
+    assert weighed({}, weights) == (0, ("a", "b", "c"))
+    assert weighed({"a": 0, "b": " ", "c": []}, weights) == (44, ("b", "c"))  # 20 / 45
+    assert weighed({"a": "x", "b": False, "c": {"k": 1}}, weights) == (100, ())
 
 
 @given(changes_of(PERSONAL.fields))
