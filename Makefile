@@ -41,5 +41,5 @@ lock: ## pin the dependencies again (needs uv)
 		--no-emit-index-url --no-header -o requirements.lock
 
 clean: ## stop the embedded server and remove what make made
-	@[ ! -x $(BIN)/dossier ] || $(BIN)/dossier db stop --quiet || true
+	@[ ! -x $(BIN)/dossier ] || for home in .dossier/demo .dossier; do DOSSIER_HOME=$$home $(BIN)/dossier db stop --quiet || true; done
 	rm -rf $(VENV) .dossier .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* demo-output

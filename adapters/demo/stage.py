@@ -21,10 +21,14 @@ OPERATOR: Final = Actor.operator("demo")
 
 @dataclass
 class Stage:
-    """The stage the steps act on; `failures` names what did not come out as it should."""
+    """The stage the steps act on; `failures` names what did not come out as it should.
+
+    `home` is where the embedded server keeps the demo's database, None where another server is used.
+    """
 
     app: Application
     out: Output
+    home: Path | None = None
     folder: Path = FOLDER
     happened: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

@@ -70,7 +70,11 @@ class Demo:
         self._out.table(("step", "what happened", "where"), self._stage.happened)
         for failure in self._stage.failures:
             self._out.line(f"Not as it should be: {failure}")
-        self._out.next("`.venv/bin/dossier --help`; a second `make demo` finds everything done and appends no import")
+        here = f"DOSSIER_HOME={self._stage.home} " if self._stage.home else ""
+        self._out.next(
+            f"`{here}.venv/bin/dossier --help` looks around in it; a second `make demo` finds everything done and"
+            " appends no import"
+        )
         return 1 if self._stage.failures else 0
 
     # --- the migrations --------------------------------------------------------------------------------------------
