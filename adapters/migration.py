@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from uuid import uuid4
@@ -14,7 +14,8 @@ import orjson
 
 from adapters.bootstrap import Application
 from adapters.garbage import rare_collections
-from adapters.legacy.json_lines import LineFiles, open_export
+from adapters.legacy.json_lines import LineFiles
+from adapters.legacy.source import open_source
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import InputUnreadable, NotFound
 from migrations_replay.bundle import Bundle, BundleIndex, Selection
@@ -40,15 +41,17 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Migration:
-    """What to migrate: the system, its export, and which roots of it (all by default)."""
+    """What to migrate: the system, its source (a path, or a URL of a database), and which roots (all by default)."""
 
     system: LegacySystem
-    source: Path
+    source: str | Path = field(repr=False)  # a URL may hold a password
     only: tuple[str, ...] = ()
     batch_events: int = BATCH_EVENTS
 
     @classmethod
-    def of(cls, system: str, source: Path, only: Sequence[str] = (), batch_events: int = BATCH_EVENTS) -> Migration:
+    def of(
+        cls, system: str, source: str | Path, only: Sequence[str] = (), batch_events: int = BATCH_EVENTS
+    ) -> Migration:
         """Return the migration of a system by its name; raises NotFound naming the known ones."""
         if system not in SYSTEMS:
             raise NotFound(
@@ -141,14 +144,14 @@ def _run(
 
 @contextmanager
 def _opened(migration: Migration, watch: Watch) -> Iterator[tuple[LineFiles, Selection]]:
-    with open_export(migration.source) as source:
-        watch("read", 0, 0)
+    watch("read", 0, 0)
+    with open_source(migration.source, migration.system.tables) as source:
         index = BundleIndex(source, migration.system)
         if migration.system.root not in index.tables:
             raise InputUnreadable(
-                f"the export has no table {migration.system.root}",
+                f"the source has no table {migration.system.root}",
                 field="source",
-                hint=f"a {migration.system.name} export holds {', '.join(migration.system.tables)}",
+                hint=f"one of {migration.system.name} holds {', '.join(migration.system.tables)}",
             )
         watch("read", index.records, index.records)
         yield source, _selected(migration, index)

@@ -42,7 +42,7 @@ class LegacyTable:
 
     A row whose parent is not there cannot be taken in; a reference that leads to none of its tables is a finding. Rows
     with the same value in the field `one_by` make one bundle. Other rows refer to a row by the field `named_by`, if it
-    has a value there, instead of its key.
+    has a value there, instead of its key. `json_columns` hold JSON, also where an export can only say it as text.
     """
 
     parent_field: str = ""
@@ -50,6 +50,7 @@ class LegacyTable:
     references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     one_by: str = ""
     named_by: str = ""
+    json_columns: frozenset[str] = frozenset()
 
 
 class LegacyTables(Protocol):

@@ -39,8 +39,11 @@ def _report_path(report: Path | None) -> Path | None:
 
 
 System = Annotated[str, typer.Argument(help=f"The legacy system: {', '.join(SYSTEMS)}.", callback=_known)]
-Source = Annotated[Path, typer.Option("--source", metavar="PATH", help="The export: a directory or a .zip.")]
-NoSource = Annotated[Path | None, typer.Option("--source", metavar="PATH", help="Not needed here.", hidden=True)]
+Source = Annotated[
+    str,
+    typer.Option("--source", metavar="PATH|URL", help="The export, a directory or a .zip; or a postgresql:// URL."),
+]
+NoSource = Annotated[str | None, typer.Option("--source", metavar="PATH", help="Not needed here.", hidden=True)]
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="ID", help="Only this root record (key, legacy id or account id); may be repeated."),

@@ -1,4 +1,4 @@
-"""Exports in files: `<table>.jsonl`, or the Convex layout `<table>/documents.jsonl` in a directory or a `.zip`."""
+"""Exports in files, in a directory or `.zip`: `<table>.jsonl`, `<table>.csv`, Convex's `<table>/documents.jsonl`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from adapters.legacy.csv_lines import convert_csv
 from domain.errors import InputUnreadable
+
+JsonColumns = Mapping[str, Collection[str]]
+"""For each table the names of columns that hold JSON."""
+NO_COLUMNS: Final[JsonColumns] = {}
 
 MAX_UNPACKED: Final = 64 * 1024**3
 SMALL: Final = 1024**3
 MAX_RATIO: Final = 200
 """How much an entry may grow on unpacking once it is no longer small (one long repeated text grows a thousandfold)."""
 _DOCUMENTS: Final = "documents.jsonl"
+_CSV: Final = ".csv"
+_FLAT: Final = (".jsonl", _CSV)
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -74,28 +81,41 @@ class LineFiles:
 
 
 @contextmanager
-def open_export(path: Path) -> Iterator[LineFiles]:
-    """Open a directory or a zip; raises InputUnreadable if it is neither, or holds no table, or one twice."""
+def open_export(path: Path, json_columns: JsonColumns = NO_COLUMNS) -> Iterator[LineFiles]:
+    """Open a directory or a zip; raises InputUnreadable if it is neither, or holds no table, or one twice.
+
+    `json_columns` names, for each table, the columns that hold JSON also where the export can only say it as text.
+    """
     with ExitStack() as stack:
+        private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dossier-")))
         if path.is_file() and zipfile.is_zipfile(path):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dossier-")))
-            kind, files = "zip", _unpack(path, folder)
+            kind, found = "zip", _unpack(path, private)
         elif path.is_dir():
-            documents = sorted(path.glob(f"[!_.]*/{_DOCUMENTS}"))
-            kind = "convex_export" if documents else "json_lines"
-            files = _by_table([(found.parent.name, found) for found in documents])
-            files = _by_table([*files.items(), *((found.stem, found) for found in sorted(path.glob("[!.]*.jsonl")))])
+            kind, found = _look_through(path)
         else:
-            raise InputUnreadable(
-                f"{path} is neither a directory nor a .zip", field="source", hint="give --source PATH"
-            )
-        if not files:
-            raise InputUnreadable(
-                f"{path} holds no tables", field="source", hint="expected <table>.jsonl or <table>/documents.jsonl"
-            )
+            hint = "give --source a directory, a .zip or a postgresql:// URL"
+            raise InputUnreadable(f"{path} is neither a directory nor a .zip", field="source", hint=hint)
+        if not found:
+            hint = "expected <table>.jsonl, <table>.csv or <table>/documents.jsonl"
+            raise InputUnreadable(f"{path} holds no tables", field="source", hint=hint)
+        files = _by_table(found)
+        for number, (table, file) in enumerate(files.items()):
+            if file.suffix == _CSV:
+                files[table] = private / f"csv-{number}.jsonl"
+                convert_csv(table, file, files[table], json_columns.get(table, ()))
         source = LineFiles(kind, files)
         stack.callback(source.close)
         yield source
+
+
+def _look_through(path: Path) -> tuple[str, list[tuple[str, Path]]]:
+    """Return what kind of export a directory is, and its tables with their files."""
+    documents = sorted(path.glob(f"[!_.]*/{_DOCUMENTS}"))
+    tables = [(found.parent.name, found) for found in documents]
+    flat = sorted(found for suffix in _FLAT for found in path.glob(f"[!.]*{suffix}"))
+    tables += [(found.stem, found) for found in flat]
+    csv_only = not documents and {found.suffix for found in flat} == {_CSV}
+    return "convex_export" if documents else "csv" if csv_only else "json_lines", tables
 
 
 def _by_table(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
@@ -107,7 +127,7 @@ def _by_table(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     return files
 
 
-def _unpack(path: Path, folder: Path) -> dict[str, Path]:
+def _unpack(path: Path, folder: Path) -> list[tuple[str, Path]]:
     """Copy the tables of a zip into a private folder, with limits on what a small archive may grow to."""
     files: list[tuple[str, Path]] = []
     try:
@@ -116,13 +136,13 @@ def _unpack(path: Path, folder: Path) -> dict[str, Path]:
                 packed, unpacked = max(entry.compress_size, 1), entry.file_size
                 if unpacked > MAX_UNPACKED or (unpacked > SMALL and unpacked > MAX_RATIO * packed):
                     raise InputUnreadable(f"{entry.filename} would unpack to {unpacked} bytes", field="source")
-                target = folder / f"{len(files)}.jsonl"
+                target = folder / f"{len(files)}{Path(entry.filename).suffix}"
                 with archive.open(entry) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file, 1024 * 1024)
                 files.append((table, target))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputUnreadable(f"{path.name} is not a readable zip", field="source") from error
-    return _by_table(files)
+    return files
 
 
 def _tables_in(entries: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, zipfile.ZipInfo]]:
@@ -134,8 +154,9 @@ def _tables_in(entries: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, zipfil
     wrapped = inside and not any(len(path.parts) == 2 and path.name == _DOCUMENTS for path in paths.values())
     for entry in entries:
         parts = Path(entry.filename).parts[1 if wrapped else 0 :]
-        if len(parts) == 1 and parts[0].endswith(".jsonl"):
-            yield parts[0].removesuffix(".jsonl"), entry
+        name = Path(parts[0]) if parts else Path()
+        if len(parts) == 1 and name.suffix in _FLAT:
+            yield name.stem, entry
         elif len(parts) == 2 and parts[1] == _DOCUMENTS and not parts[0].startswith("_"):
             yield parts[0], entry
 

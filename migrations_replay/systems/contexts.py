@@ -92,7 +92,7 @@ class ContextsSystem:
     tables: Mapping[str, LegacyTable] = {
         "User": LegacyTable(),
         "ContextProfile": LegacyTable("userId", "User"),
-        "Profile": LegacyTable("contextProfileId", "ContextProfile"),
+        "Profile": LegacyTable("contextProfileId", "ContextProfile", json_columns=frozenset({"data", "missing"})),
         "ChatMessage": LegacyTable("userId", "User", references={"contextProfileId": ("ContextProfile",)}),
     }
     renamed: Mapping[str, str] = {}
