@@ -17,7 +17,9 @@ from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Personal, known
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
-from domain.profile import ArchiveProfile, CreateProfile
+from domain.item import AddItem
+from domain.onboarding import FLOW_LENGTHS
+from domain.profile import ArchiveProfile, CompleteOnboarding, CreateProfile
 from domain.values import Json, Reason, ShortText, is_unset, without_unset
 from domain.vocabulary import check_fields
 
@@ -180,7 +182,7 @@ def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
     return _decide_active(state, command)
 
 
-def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]:  # noqa: C901 – a line a command
+def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]:  # noqa: C901, PLR0912 – a line a command
     match command:
         case ChangeContact():
             return _contact_changes(state, command)
@@ -201,9 +203,11 @@ def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]: 
             return _switch(state, command.profile_id)
         case CreateProfile():
             return _add_profile(state, command)
+        case CompleteOnboarding():
+            return _onboarded(state, command)
         case ArchiveProfile():
             return _remove_profile(state, command.profile_id)
-        case DeclareIntent() | ReviseIntent() | WithdrawIntent() | AddCompanyMember():
+        case DeclareIntent() | ReviseIntent() | WithdrawIntent() | AddCompanyMember() | AddItem():
             return []  # the account takes part only to say that it stands
         case _:
             raise InvalidCommand(f"an account does not decide on {type(command).__name__}")
@@ -239,6 +243,14 @@ def _add_profile(state: AccountState, command: CreateProfile) -> list[DomainEven
     if state.active_profile is None:
         added.append(ActiveProfileSwitched(profile_id=command.profile_id, previous=None))
     return added
+
+
+def _onboarded(state: AccountState, command: CompleteOnboarding) -> list[DomainEvent]:
+    switched = ActiveProfileSwitched(profile_id=command.profile_id, previous=state.active_profile)
+    onboarded: list[DomainEvent] = [ProfileAdded(profile_id=command.profile_id, kind=command.kind), switched]
+    wanted = {"profile_type": command.kind} if command.kind in FLOW_LENGTHS else {}
+    changes = changed_fields(state.details, wanted)
+    return [*onboarded, AccountUpdated(changes=changes)] if changes else onboarded
 
 
 def _remove_profile(state: AccountState, profile_id: UUID) -> list[DomainEvent]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.vocabulary import FieldShape, day, text
+from domain.kinds.talent_fields import ONBOARDING_FIELDS
+from domain.vocabulary import FieldShape, day, instant, items, number, structure, text, texts
 
 ACCOUNT_DETAILS: Final[dict[str, FieldShape]] = {
     # Names are separate values: none is put together from the others (talent, decks).
@@ -14,4 +15,15 @@ ACCOUNT_DETAILS: Final[dict[str, FieldShape]] = {
     "display_name": text(),
     # talent
     "date_of_birth": day(),
+    "token_id": text(),
+    "member_type": text("member"),
+    "profile_type": text("dancer", "choreographer", "guest"),
+    "points": number(),
+    "favorites": texts(),  # ids of accounts, in the order they were liked
+    "push_tokens": items(structure({"token": text(), "platform": text("ios", "android"), "updated_at": instant()})),
+    # talent: which profile a legacy record says is active, where the account has no such profile
+    "active_profile_type": text(),
+    "active_dancer_key": text(),
+    "active_choreographer_key": text(),
+    **ONBOARDING_FIELDS,  # talent
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, assert_never
+from typing import Any, Final, Self, assert_never
 from uuid import UUID
 
 from pydantic import Field
@@ -14,8 +16,10 @@ from domain.command import Command, Participant
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Erased, Personal, known
+from domain.item import AddItem, RemoveItem
+from domain.items import ITEMS, item_kind
 from domain.kinds import kind_named
-from domain.values import Json, Reason, same_json, without_unset
+from domain.values import Instant, Json, Reason, ShortText, same_json, without_unset
 
 
 class Verification(StrEnum):
@@ -48,6 +52,33 @@ class CreateProfile(_SharedCommand):
 
     kind: str
     fields: dict[str, Json] = Field(default_factory=dict)
+
+
+class CompleteOnboarding(_SharedCommand):
+    """Create the profile a person chose in the onboarding and make it the active one; the first one becomes primary.
+
+    `steps` are those that were done; `completed_at` is now where it is left out.
+    """
+
+    kind: str
+    fields: dict[str, Json] = Field(default_factory=dict)
+    steps: tuple[ShortText, ...] = ()
+    version: ShortText | None = None
+    completed_at: Instant | None = None
+
+    def at(self, now: datetime) -> Self:
+        """Return the command with the time it is issued at."""
+        return self if self.completed_at else self.model_copy(update={"completed_at": now})
+
+    def told(self) -> dict[str, Any]:
+        """Return what the profile keeps of the onboarding, where its kind has the fields."""
+        told = {
+            "onboarding_completed": True,
+            "onboarding_completed_at": self.completed_at.isoformat() if self.completed_at else None,
+            "onboarding_version": self.version,
+            "onboarding_steps": list(self.steps),
+        }
+        return {name: value for name, value in told.items() if name in kind_named(self.kind).fields}
 
 
 class UpdateProfile(_ProfileCommand):
@@ -151,18 +182,19 @@ class ProfileState:
 
 
 def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:
-    if isinstance(command, CreateProfile):
-        if state.account_id is not None:
-            raise AlreadyExists(f"profile {command.profile_id} exists", field="profile_id")
-        fields = without_unset(kind_named(command.kind).checked(command.fields, where="fields"))
-        return [ProfileCreated(account_id=command.account_id, kind=command.kind, fields=fields)]
+    if isinstance(command, (CreateProfile, CompleteOnboarding)):
+        return _create(state, command)
     if state.account_id is None:
         raise NotFound("there is no such profile", field="profile_id", hint="create it with CreateProfile")
     if isinstance(command, ArchiveProfile):
         return _archive(state, command)
+    if isinstance(command, RemoveItem):
+        return _listed(state, lambda _, ids: [known_id for known_id in ids if known_id != str(command.item_id)])
     if state.archived:
         raise RuleViolated("the profile is archived", field="profile_id")
     match command:
+        case AddItem():
+            return _add_item(state, command)
         case UpdateProfile():
             return _update(state, command)
         case VerifyProfile():
@@ -173,10 +205,33 @@ def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:
             raise InvalidCommand(f"a profile does not decide on {type(command).__name__}")
 
 
+def _create(state: ProfileState, command: CreateProfile | CompleteOnboarding) -> list[DomainEvent]:
+    if state.account_id is not None:
+        raise AlreadyExists(f"profile {command.profile_id} exists", field="profile_id")
+    wanted = command.fields | (command.told() if isinstance(command, CompleteOnboarding) else {})
+    fields = without_unset(kind_named(command.kind).checked(wanted, where="fields"))
+    return [ProfileCreated(account_id=command.account_id, kind=command.kind, fields=fields)]
+
+
 def _archive(state: ProfileState, command: ArchiveProfile) -> list[DomainEvent]:
     if state.account_id != command.account_id:
         raise RuleViolated("the profile belongs to another account", field="account_id")
     return [] if state.archived else [ProfileArchived(reason=command.reason)]
+
+
+def _add_item(state: ProfileState, command: AddItem) -> list[DomainEvent]:
+    if state.account_id != command.account_id:
+        raise RuleViolated("the profile belongs to another account", field="account_id")
+    listed_in = item_kind(command.kind).listed_in
+    return _listed(state, lambda name, ids: [*ids, str(command.item_id)] if name == listed_in else ids)
+
+
+def _listed(state: ProfileState, change: Callable[[str, list[str]], list[str]]) -> list[DomainEvent]:
+    """Change the lists of items this kind of profile has."""
+    lists = {kind.listed_in for kind in ITEMS.values()} & kind_named(state.kind).fields.keys()
+    wanted = {name: change(name, state.fields.get(name) or []) or None for name in sorted(lists)}
+    changes = changed_fields(state.fields, wanted)
+    return [ProfileUpdated(changes=changes)] if changes else []
 
 
 def _update(state: ProfileState, command: UpdateProfile) -> list[DomainEvent]:

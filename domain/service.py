@@ -21,11 +21,12 @@ from domain.decider import Decider
 from domain.errors import CommandIdReused, CommandRejected, NotFound, VersionConflict
 from domain.event import DomainEvent, EventMetadata, NewEvent, Recorded
 from domain.intent import INTENT
+from domain.item import ITEM
 from domain.profile import PROFILE
 from domain.status_catalogue import STATUS
 
 AGGREGATES: Final[dict[str, Decider[Any]]] = {
-    decider.name: decider for decider in (ACCOUNT, PROFILE, INTENT, CASE, COLLECTIVE, COMPANY, STATUS, ACCESS)
+    decider.name: decider for decider in (ACCOUNT, PROFILE, ITEM, INTENT, CASE, COLLECTIVE, COMPANY, STATUS, ACCESS)
 }
 """Every aggregate by its name, which is also what the topics of its events begin with."""
 ATTEMPTS: Final = 5

@@ -13,7 +13,18 @@ from domain.values import is_unset, normal_text
 from domain.wall_clock import read_wall_clock
 
 Shape = Literal[
-    "text", "texts", "number", "integer", "flag", "instant", "day", "wall_clock", "object", "items", "structure"
+    "text",
+    "texts",
+    "number",
+    "integer",
+    "flag",
+    "instant",
+    "day",
+    "wall_clock",
+    "object",
+    "items",
+    "structure",
+    "anything",
 ]
 
 _WANTED: Final[dict[Shape, str]] = {
@@ -28,6 +39,7 @@ _WANTED: Final[dict[Shape, str]] = {
     "object": "an object",
     "items": "a list",
     "structure": "an object",
+    "anything": "any value",
 }
 
 
@@ -118,6 +130,8 @@ class FieldShape:
                 return [item for item in kept if not is_unset(item)] or None
             case "structure", dict():
                 return self._structure(value)
+            case "anything", _:
+                return value
         raise ValueError(f"{_WANTED[self.shape]} is expected")
 
     def _structure(self, value: dict[str, Any]) -> dict[str, Any] | None:
@@ -202,6 +216,11 @@ def items(each: FieldShape | None = None, *, least: int | None = None, most: int
 def structure(fields: Mapping[str, FieldShape]) -> FieldShape:
     """Return a field that holds an object with these fields and no others, each with its own shape."""
     return FieldShape("structure", fields=fields)
+
+
+def anything() -> FieldShape:
+    """Return a field that holds any JSON value as it is."""
+    return FieldShape("anything")
 
 
 def check_fields(shapes: Mapping[str, FieldShape], values: Mapping[str, Any], *, where: str, of: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ BREACHES: Final = ("missing", "extra", "unexplained")
 OWNED: Final = {
     "profiles": "account_id",
     "intents": "account_id",
+    "items": "account_id",
     "status_history": "owner_id",
     "company_members": "company_id",
 }

@@ -22,7 +22,8 @@ from domain.errors import NotFound
 from domain.event import Recorded
 from domain.profile import Verification
 from domain.streams import status_id
-from projections import company_members, intents, legacy_ids, status_history
+from projections import company_members, intents, items, legacy_ids, profiles, status_history
+from projections.account_view import account_view
 from projections.as_of import in_force, rows_known_at
 from projections.as_of import known_at as row_known_at
 from projections.explain import Explained
@@ -201,9 +202,11 @@ def _of_account(app: Application, row: Row, events: Sequence[Recorded], *, now: 
     state = ACCOUNT.fold(recorded.event for recorded in events[: row["version"]])
     found: Row = {"profiles": [{"profile_id": key, "kind": kind} for key, kind in state.profiles.items()]}
     if now:
+        mine = {"account_id": row["account_id"]}
+        found["view"] = account_view(row, app.reads.fetch(profiles.MODEL, **mine), app.reads.fetch(items.MODEL, **mine))
         found["intents"] = [
             {name: intent[name] for name in ("intent_id", "context", "status")}
-            for intent in app.reads.fetch(intents.MODEL, account_id=row["account_id"])
+            for intent in app.reads.fetch(intents.MODEL, **mine)
         ]
     return found
 

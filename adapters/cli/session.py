@@ -15,14 +15,15 @@ from domain import access
 from domain.access import Actor, Permissions
 from domain.account import AccountRegistered
 from domain.errors import AccessDenied, ConfigurationInvalid, InvalidCommand, NotFound
-from projections import accounts, cases, collectives, companies, intents, legacy_ids, profiles, statuses
+from projections import accounts, cases, collectives, companies, intents, items, legacy_ids, profiles, statuses
 from projections.read_model import ReadModel, Row
 
-Kind = Literal["account", "profile", "intent", "case", "company", "collective", "status"]
+Kind = Literal["account", "profile", "intent", "item", "case", "company", "collective", "status"]
 MODELS: Final[dict[str, ReadModel]] = {
     "account": accounts.MODEL,
     "profile": profiles.MODEL,
     "intent": intents.MODEL,
+    "item": items.MODEL,
     "case": cases.MODEL,
     "company": companies.MODEL,
     "collective": collectives.MODEL,
@@ -33,6 +34,7 @@ _KIND_OF_FIELD: Final[dict[str, Kind]] = {
     "account_id": "account",
     "person_id": "account",
     "profile_id": "profile",
+    "item_id": "item",
     "case_id": "case",
     "company_id": "company",
     "collective_id": "collective",

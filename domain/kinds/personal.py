@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.kinds.kind import Kind
+from domain.kinds.talent_fields import LOCATION, TALENT_FIELDS
 from domain.vocabulary import json_object, text, texts
 
 KIND: Final = Kind(
@@ -18,6 +19,9 @@ KIND: Final = Kind(
         "beliefs": json_object(),
         "interaction_style": json_object(),
         "lifestyle": json_object(),
+        # What guests of the talent application filled in; their location has parts.
+        "place": LOCATION,
+        **{name: shape for name, shape in TALENT_FIELDS.items() if name != "location"},
     },
     required=("location", "age_range", "core_values"),
     optional=("beliefs", "interaction_style", "lifestyle", "constraints"),

@@ -194,6 +194,7 @@ def _decider_of(topic: str) -> str:
 _PAST = {
     "account": ["account.registered", "account.profile_added"],
     "profile": ["profile.created", "profile.conflict_recorded"],
+    "item": ["item.added"],
     "intent": ["intent.declared"],
     "case": ["case.opened", "case.conflict_recorded"],
     "company": ["company.registered"],
@@ -264,6 +265,9 @@ def test_which_fields_are_personal() -> None:
         ("profile.conflict_resolved", "field"),
         ("profile.conflict_resolved", "value"),
         ("profile.conflict_resolved", "previous"),
+        ("item.added", "fields"),
+        ("item.updated", "changes"),
+        ("item.removed", "reason"),
         ("intent.declared", "fields"),
         ("intent.declared", "tone_preference"),
         ("intent.revised", "changes"),

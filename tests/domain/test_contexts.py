@@ -7,6 +7,7 @@ import pytest
 from domain.contexts import CONTEXTS, Context, Tone, shape_of
 from domain.errors import InvalidCommand
 from domain.kinds import KINDS, kind_named
+from domain.kinds.talent_fields import TALENT_FIELDS
 from domain.vocabulary import outside_vocabulary
 
 TABLE = {
@@ -84,10 +85,12 @@ def test_the_personal_kind() -> None:
     assert kind.required == ("location", "age_range", "core_values")
     assert set(kind.optional) == {"beliefs", "interaction_style", "lifestyle", "constraints"}
     assert kind.fields["age_range"].offered == {"18-24", "25-34", "35-44", "45-54", "55+"}
-    assert {name for name, field in kind.fields.items() if field.shape == "object"} == {
+    own = {name: field for name, field in kind.fields.items() if name not in {*TALENT_FIELDS} - {"location"}}
+    assert {name for name, field in own.items() if field.shape == "object"} == {
         *("beliefs", "interaction_style", "lifestyle")
     }
-    assert {name for name, field in kind.fields.items() if field.shape == "texts"} == {"core_values", "constraints"}
+    assert {name for name, field in own.items() if field.shape == "texts"} == {"core_values", "constraints"}
+    assert own["location"].shape == "text"
 
 
 def test_completeness_counts_only_fields_there_are() -> None:

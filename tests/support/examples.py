@@ -67,10 +67,12 @@ from domain.intent import (
     ReviseIntent,
     WithdrawIntent,
 )
+from domain.item import AddItem, ItemAdded, ItemRemoved, ItemUpdated, RemoveItem, UpdateItem
 from domain.legacy import LegacyRecordQuarantined, LegacySnapshotRecorded
 from domain.migration import MigrationRunCompleted, MigrationRunStarted
 from domain.profile import (
     ArchiveProfile,
+    CompleteOnboarding,
     CreateProfile,
     ProfileArchived,
     ProfileConflictRecorded,
@@ -91,6 +93,7 @@ OTHER_ACCOUNT_ID: Final = UUID("0a000000-0000-4000-8000-000000000002")
 PROFILE_ID: Final = UUID("0b000000-0000-4000-8000-000000000001")
 OTHER_PROFILE_ID: Final = UUID("0b000000-0000-4000-8000-000000000002")
 CASE_ID: Final = UUID("0f000000-0000-4000-8000-000000000001")
+ITEM_ID: Final = UUID("7e6d5c4b-3a29-4818-9706-f5e4d3c2b1a0")
 COMPANY_ID: Final = UUID("0f000000-0000-4000-8000-000000000002")
 COLLECTIVE_ID: Final = UUID("0f000000-0000-4000-8000-000000000003")
 STREAM_ID: Final = UUID("0c000000-0000-4000-8000-000000000001")
@@ -112,10 +115,27 @@ COMMANDS: Final[dict[str, Command]] = {
         DeactivateAccount(account_id=ACCOUNT_ID, reason="asked for it"),
         SwitchActiveProfile(account_id=ACCOUNT_ID, profile_id=PROFILE_ID),
         CreateProfile(account_id=ACCOUNT_ID, profile_id=PROFILE_ID, kind="personal", fields={"location": "Bern"}),
+        CompleteOnboarding(
+            account_id=ACCOUNT_ID,
+            profile_id=PROFILE_ID,
+            kind="dancer",
+            fields={"display_name": "Ada", "skills": ["tap"]},
+            steps=("name", "skills"),
+            version="v2",
+        ),
         UpdateProfile(profile_id=PROFILE_ID, changes={"location": "Basel"}),
         VerifyProfile(profile_id=PROFILE_ID, status=Verification.VERIFIED),
         ArchiveProfile(account_id=ACCOUNT_ID, profile_id=PROFILE_ID, reason="not needed"),
         ResolveConflict(profile_id=PROFILE_ID, field="location", value="Basel"),
+        AddItem(
+            item_id=ITEM_ID,
+            account_id=ACCOUNT_ID,
+            profile_id=PROFILE_ID,
+            kind="project",
+            fields={"title": "Hair"},
+        ),
+        UpdateItem(item_id=ITEM_ID, changes={"roles": ["Clara"]}),
+        RemoveItem(item_id=ITEM_ID, profile_id=PROFILE_ID, reason="somebody else danced it"),
         DeclareIntent(account_id=ACCOUNT_ID, context=Context.SERVICE, fields={"service_type": "seeking"}),
         ReviseIntent(account_id=ACCOUNT_ID, context=Context.SERVICE, changes={"service_type": "offering"}),
         WithdrawIntent(account_id=ACCOUNT_ID, context=Context.SERVICE),
@@ -190,6 +210,15 @@ EVENTS: Final[dict[str, DomainEvent]] = {
             field="beliefs/faith", values=("none", {"of": "old"}), chosen="none", rule="last_writer_wins"
         ),
         ProfileConflictResolved(field="beliefs/faith", value={"of": "old"}, previous="none"),
+        ItemAdded(
+            account_id=ACCOUNT_ID,
+            profile_id=PROFILE_ID,
+            kind="highlight",
+            fields={"project_id": str(ITEM_ID), "position": 2},
+            legacy_keys={"project_id": "k57a"},
+        ),
+        ItemUpdated(changes={"position": Change(old=2, new=0)}),
+        ItemRemoved(reason="shown elsewhere"),
         IntentDeclared(
             account_id=ACCOUNT_ID,
             context="professional",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -23,13 +23,27 @@ OBJECTS: Final = st.dictionaries(TEXTS, JSON, max_size=3)
 
 
 def changes_of(shapes: Mapping[str, FieldShape]) -> st.SearchStrategy[dict[str, Any]]:
-    """Give some of the fields a value of their shape, or an unset one."""
-    by_shape: dict[str, st.SearchStrategy[Any]] = {
-        "text": st.none() | TEXTS,
-        "texts": st.none() | st.lists(TEXTS, max_size=3),
-        "object": st.none() | OBJECTS,
+    """Give up to five of the fields a value of their shape, or an unset one."""
+    some = st.lists(st.sampled_from(sorted(shapes)), unique=True, max_size=5)
+    values = {name: st.none() | value_of(shape) for name, shape in shapes.items()}
+    return some.flatmap(lambda names: st.fixed_dictionaries({name: values[name] for name in names}))
+
+
+def value_of(shape: FieldShape) -> st.SearchStrategy[Any]:
+    """Give a value of a shape, within its limits."""
+    bounds = {"min_value": shape.least, "max_value": shape.most}
+    by_shape: dict[str, Callable[[], st.SearchStrategy[Any]]] = {
+        "text": lambda: TEXTS,
+        "texts": lambda: st.lists(TEXTS, max_size=3),
+        "number": lambda: st.floats(**bounds, allow_nan=False, allow_infinity=False),  # type: ignore[arg-type]
+        "flag": st.booleans,
+        "instant": lambda: st.just("2024-02-29T12:00:00+01:00"),
+        "object": lambda: OBJECTS,
+        "items": lambda: st.lists(value_of(shape.each) if shape.each else JSON, max_size=2),
+        "structure": lambda: changes_of(shape.fields),
+        "anything": lambda: JSON,
     }
-    return st.fixed_dictionaries({}, optional={name: by_shape[shape.shape] for name, shape in shapes.items()})
+    return by_shape[shape.shape]().filter(lambda value: shape.beyond_limit(shape.normal(value)) is None)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -5,6 +5,8 @@ UNION ALL SELECT 'profiles', ARRAY[profile_id::text] FROM {profiles} p WHERE ori
     AND NOT EXISTS (SELECT FROM {accounts} a WHERE a.account_id = p.account_id)
 UNION ALL SELECT 'intents', ARRAY[intent_id::text] FROM {intents} i WHERE origin <> 'live'
     AND NOT EXISTS (SELECT FROM {accounts} a WHERE a.account_id = i.account_id)
+UNION ALL SELECT 'items', ARRAY[item_id::text] FROM {items} i WHERE origin <> 'live'
+    AND NOT EXISTS (SELECT FROM {accounts} a WHERE a.account_id = i.account_id)
 UNION ALL SELECT 'cases', ARRAY[case_id::text] FROM {cases} WHERE origin <> 'live'
     AND NOT EXISTS (SELECT FROM {legacy_ids} WHERE became = case_id)
 UNION ALL SELECT 'collectives', ARRAY[collective_id::text] FROM {collectives} WHERE origin <> 'live'
