@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
+from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore, open_pool
@@ -34,9 +36,15 @@ class Application:
     events: PostgresEventStore
     reads: PostgresReadStore
 
+    @cached_property
+    def audit(self) -> PostgresAuditLog:
+        """The Merkle tree over the event store."""
+        return PostgresAuditLog(self.events, self.reads.schema("audit"))
+
     def initialise(self) -> None:
-        """Create whatever is not there yet: the store, its guards, the tables of the read models."""
+        """Create whatever is not there yet: the store, its guards, the tree over it, the tables of the read models."""
         self.events.create()
+        self.audit.create()
         self.reads.create(READ_MODELS)
 
     def catch_up(self) -> int:

@@ -69,6 +69,7 @@ def plan(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]
             return _run(scratch, migration, watch, "plan", live=app)
     finally:
         scratch.events.drop()
+        scratch.audit.drop()
         scratch.reads.drop()
 
 

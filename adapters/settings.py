@@ -18,6 +18,8 @@ class Settings(BaseSettings):
 
     `database_url`: a PostgreSQL 15+ server to use; unset means the embedded one. `home`: where that one keeps its
     data. `actor`: the account id that acts when `--actor` is not given; unset means the local operator.
+    `audit_home`: where signing keys and checkpoints are, outside the database. `audit_key`: the private key itself, in
+    place of the file there.
     """
 
     model_config = SettingsConfigDict(env_prefix="DOSSIER_", extra="ignore", frozen=True)
@@ -27,6 +29,8 @@ class Settings(BaseSettings):
     actor: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     log_format: Literal["console", "json"] = "console"
+    audit_home: Path = Path(".dossier-audit")
+    audit_key: SecretStr | None = None
     pool_size: int = Field(default=8, ge=4)
     lock_timeout_ms: int = Field(default=10_000, ge=1)
 

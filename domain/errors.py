@@ -16,6 +16,7 @@ DossierError
 │   ├── UnknownOutcome         the connection broke at commit and the receipts cannot be read
 │   ├── SchemaMismatch         the database has not been initialised, or by another release
 │   └── StoredEventUnreadable  a stored event does not fit its registered type
+├── ProofFailed                the log, a checkpoint or an evidence file is not what was signed
 ├── InputUnreadable            a legacy source, file or archive as a whole cannot be read
 ├── RunConflict                another run, rebuild or follower holds the lock
 └── ConfigurationInvalid       settings, environment or installation
@@ -139,6 +140,12 @@ class StoredEventUnreadable(StoreError):
     """A stored event does not fit the type registered for its topic and schema version."""
 
     code = "stored_event_unreadable"
+
+
+class ProofFailed(DossierError):
+    """The log, a checkpoint or an evidence file is not what was signed."""
+
+    code = "proof_failed"
 
 
 class InputUnreadable(DossierError):

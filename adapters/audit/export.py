@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import BinaryIO, Final, NamedTuple
 
 from adapters.audit.cloudevents import cloud_event
@@ -34,20 +30,3 @@ def export_log(log: EventLog, out: BinaryIO, progress: Callable[[int, int], None
         position, written = events[-1].position, written + len(events)
         progress(position, head)
     return Exported(written, position)
-
-
-@contextmanager
-def private_file(path: Path) -> Iterator[BinaryIO]:
-    """Give a file that takes its place whole, or not at all, readable by its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # made with mode 0600
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

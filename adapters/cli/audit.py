@@ -2,24 +2,154 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
-from adapters.audit.export import export_log, private_file
+from adapters.audit.checkpoints import CheckpointFolder, hand_over, sign_head
+from adapters.audit.export import export_log
+from adapters.bootstrap import Application, utc_now
+from adapters.cli import audit_keys
+from adapters.cli.audit_keys import key_folder
 from adapters.cli.output import Output
 from adapters.cli.session import ActorOption, AsJson, opened, reading
+from adapters.cli.signals import until_signalled
+from adapters.postgres.notifications import Notifications
+from adapters.private_file import private_file
+from adapters.settings import load_settings
 from domain import access
 
 app = typer.Typer(help="The whole log, for those who check it.", no_args_is_help=True)
+app.add_typer(audit_keys.app, name="keys")
+
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoints",
+        metavar="DIR",
+        file_okay=False,
+        help="Where checkpoints are kept; by default DOSSIER_AUDIT_HOME/checkpoints. Best on another machine.",
+    ),
+]
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-@app.callback()
-def _group() -> None:
-    pass
+def checkpoint_folder(given: Path | None) -> CheckpointFolder:
+    """Return the folder of the checkpoints."""
+    return CheckpointFolder(given or load_settings().audit_home / "checkpoints")
+
+
+@app.command()
+def follow(*, as_json: AsJson = False) -> None:
+    """Keep the Merkle tree up to date until SIGINT or SIGTERM; wakes up when something is appended."""
+    out = Output(as_json=as_json)
+    with opened() as app_, until_signalled() as stopped, Notifications(str(app_.pool.conninfo)) as notifications:
+        out.line(f"Following from position {app_.audit.state().position}; stop with Ctrl-C.")
+        app_.audit.follow(stop=lambda: bool(stopped), wait=notifications.wait)
+        state = app_.audit.state()
+    out.json({"stopped": True, "position": state.position, "size": state.size})
+    out.line(f"Stopped at position {state.position}.")
+
+
+@app.command()
+def status(*, checkpoints: Checkpoints = None, as_json: AsJson = False) -> None:
+    """Say how far the tree is behind the log, and which is the latest checkpoint."""
+    out = Output(as_json=as_json)
+    with opened() as app_:
+        head, state = app_.events.head(), app_.audit.state()
+        root = app_.audit.tree(state.size).root()
+    folder = checkpoint_folder(checkpoints)
+    files = sorted(file.name for file in folder.folder.glob("*.checkpoint"))
+    found = {
+        "head": head,
+        "position": state.position,
+        "behind": head - state.position,
+        "size": state.size,
+        "root": root.hex(),
+        "seconds_since_update": round((utc_now() - state.updated_at).total_seconds(), 1),
+        "checkpoints": len(files),
+        "latest_checkpoint": files[-1] if files else None,
+    }
+    out.json(found)
+    out.pairs(found)
+    if not files:
+        out.next("`dossier audit checkpoint` signs the head of the log and keeps it outside the database")
+
+
+@app.command()
+def checkpoint(
+    *,
+    checkpoints: Checkpoints = None,
+    command: Annotated[
+        str | None, typer.Option("--command", help="Also give each checkpoint to this command, on standard input.")
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option("--every", metavar="DURATION", help="Go on, with one each 30s, 10m, 1h or 1d, until stopped."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign the size and root of the tree and keep them outside the database, where who alters it cannot reach."""
+    out, seconds = Output(as_json=as_json), _seconds(every)
+    folder, keys = checkpoint_folder(checkpoints), key_folder()
+    keys.signing()
+    with opened() as app_, until_signalled() if seconds else nullcontext([]) as stopped:
+        while True:
+            out.json(_checkpoint(out, app_, folder, command))
+            if not seconds or not _slept(seconds, lambda: bool(stopped)):
+                return
+
+
+def _checkpoint(out: Output, app_: Application, folder: CheckpointFolder, command: str | None) -> dict[str, Any]:
+    keys = key_folder()
+    latest = folder.latest(keys.known())
+    with out.progress() as watch:
+        signed = sign_head(
+            app_.audit, keys.signing(), utc_now(), latest, lambda done, total: watch("leaves", done, total)
+        )
+    made = signed.checkpoint
+    known = latest is not None and (latest.size, latest.root) == (made.size, made.root)
+    if known:
+        out.line(f"Nothing was appended since the checkpoint of {made.size} events.")
+        return {"written": False, "size": made.size, "root": made.root.hex(), "position": made.position}
+    if command:
+        hand_over(signed.note, command)  # first: where it fails, the next time is another try
+    file = folder.write(signed)
+    out.line(f"Checkpoint of {made.size} events up to position {made.position}: {file}")
+    return {
+        "written": True,
+        "size": made.size,
+        "root": made.root.hex(),
+        "position": made.position,
+        "file": str(file),
+        "note": signed.note,
+    }
+
+
+def _seconds(text: str | None) -> int:
+    if text is None:
+        return 0
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if not found or not int(found[1]):
+        raise typer.BadParameter(f"--every: {text!r} is no duration (30s, 10m, 1h, 1d)")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _slept(seconds: int, stop: Callable[[], bool]) -> bool:
+    """Wait; returns False at once when told to stop."""
+    until = time.monotonic() + seconds
+    while not stop():
+        left = until - time.monotonic()
+        if left <= 0:
+            return True
+        time.sleep(min(left, 0.2))
+    return False
 
 
 @app.command()

@@ -22,7 +22,7 @@ from adapters.cli import audit, cases, commands, db, migrate, projections, recor
 from adapters.cli.output import Output
 from adapters.logging import configure_logging
 from adapters.settings import load_settings
-from domain.errors import CommandRejected, DossierError
+from domain.errors import CommandRejected, DossierError, ProofFailed
 
 FINE: Final = 0
 REJECTED: Final = 1
@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
 def _explained(error: Exception) -> tuple[DossierError, int]:
     """Return what to print for an error, and the exit code."""
     match error:
-        case CommandRejected():
+        case CommandRejected() | ProofFailed():
             return error, REJECTED
         case DossierError():
             return error, FAILED

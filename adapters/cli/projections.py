@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +10,7 @@ import typer
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson, opened
+from adapters.cli.signals import until_signalled
 from adapters.postgres.notifications import Notifications
 from adapters.postgres.shadow import PostgresShadows
 from projections.all import READ_MODELS
@@ -70,7 +67,7 @@ def status(*, as_json: AsJson = False) -> None:
 def follow(*, as_json: AsJson = False) -> None:
     """Keep the tables up to date until SIGINT or SIGTERM; wakes up when something is appended."""
     out = Output(as_json=as_json)
-    with opened() as app_, _until_signalled() as stopped, Notifications(str(app_.pool.conninfo)) as notifications:
+    with opened() as app_, until_signalled() as stopped, Notifications(str(app_.pool.conninfo)) as notifications:
         out.line(f"Following from position {min(app_.reads.positions(READ_MODELS).values())}; stop with Ctrl-C.")
         follow_log(app_.events, app_.reads, READ_MODELS, stop=lambda: bool(stopped), wait=notifications.wait)
         position = min(app_.reads.positions(READ_MODELS).values())
@@ -105,19 +102,3 @@ def _status(app_: Application) -> tuple[int, list[dict[str, Any]]]:
             }
         )
     return head, found
-
-
-@contextmanager
-def _until_signalled() -> Iterator[list[int]]:
-    """Give a list that fills when SIGINT or SIGTERM comes, so that the batch under way is finished first."""
-    came: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        came.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

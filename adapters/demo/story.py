@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from adapters import migration
-from adapters.audit.export import export_log, private_file
+from adapters.audit.export import export_log
 from adapters.cli.migrate import summary
 from adapters.cli.sample import prepare
 from adapters.demo.cases import Cases
@@ -19,6 +19,7 @@ from adapters.demo.people import People
 from adapters.demo.stage import Stage
 from adapters.migration import Migration
 from adapters.postgres.shadow import PostgresShadows
+from adapters.private_file import private_file
 from adapters.samples import cases, contexts
 from adapters.samples.truth import Truth
 from projections.all import READ_MODELS

@@ -41,7 +41,7 @@ def canonical_json(value: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return _instant(value)
+        return canonical_instant(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, BaseModel):
@@ -54,7 +54,8 @@ def _plain(value: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _instant(moment: datetime) -> str:
+def canonical_instant(moment: datetime) -> str:
+    """Return a time as all of our JSON writes it: RFC 3339, UTC, with microseconds."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 

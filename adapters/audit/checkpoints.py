@@ -1,0 +1,117 @@
+"""Checkpoints: the tree head, signed and written outside the database, where who alters the log cannot reach it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from adapters.audit.keys import SigningKey
+from adapters.audit.merkle import is_consistent
+from adapters.audit.verifier import Checkpoint, PublicKey, Unproven
+from adapters.postgres.audit_log import PostgresAuditLog
+from adapters.postgres.mapper import canonical_instant
+from adapters.private_file import private_file
+from domain.errors import ConfigurationInvalid, ProofFailed
+from projections.follow import Progress
+
+LARGEST = 1 << 16
+
+
+class Known(NamedTuple):
+    """A checkpoint as it was found, with the file; None in its place and what is wrong if it is not a signed one."""
+
+    file: Path
+    checkpoint: Checkpoint | None
+    problem: str = ""
+
+
+class Signed(NamedTuple):
+    """A checkpoint and the signed note that it is written as."""
+
+    checkpoint: Checkpoint
+    note: str
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """A folder outside the database with a file for each checkpoint, named by the size of the tree."""
+
+    folder: Path
+
+    def write(self, signed: Signed) -> Path:
+        """Write a checkpoint; nothing is ever overwritten."""
+        file = self.folder / f"{signed.checkpoint.size:020d}-{signed.checkpoint.root.hex()[:8]}.checkpoint"
+        if not file.exists():
+            with private_file(file) as out:
+                out.write(signed.note.encode())
+        return file
+
+    def known(self, keys: Sequence[PublicKey]) -> list[Known]:
+        """Return all checkpoints, by size of the tree."""
+        return [self._read(file, keys) for file in sorted(self.folder.glob("*.checkpoint"))]
+
+    def latest(self, keys: Sequence[PublicKey]) -> Checkpoint | None:
+        """Return the checkpoint of the largest tree; raises ProofFailed for one that cannot be trusted."""
+        known = self.known(keys)
+        for found in known:
+            if found.checkpoint is None:
+                raise ProofFailed(f"{found.file}: {found.problem}", hint="`dossier audit verify` looks at all of them")
+        return known[-1].checkpoint if known else None
+
+    def _read(self, file: Path, keys: Sequence[PublicKey]) -> Known:
+        with file.open("rb") as opened:
+            text = opened.read(LARGEST)
+        try:
+            return Known(file, Checkpoint.verified(text.decode("utf-8", "replace"), keys))
+        except Unproven as error:
+            return Known(file, None, str(error))
+
+
+def sign_head(
+    log: PostgresAuditLog,
+    key: SigningKey,
+    now: datetime,
+    latest: Checkpoint | None,
+    progress: Progress | None = None,
+) -> Signed:
+    """Bring the tree up to the log and sign its head; raises ProofFailed unless it continues the latest checkpoint."""
+    head = log.catch_up(progress)
+    tree = log.tree(head.size)
+    root = tree.root()
+    if latest is not None:
+        continued = latest.size <= head.size and is_consistent(
+            latest.size, latest.root, head.size, root, tree.consistency(latest.size)
+        )
+        if not continued:
+            raise ProofFailed(
+                f"the log does not continue the checkpoint of {latest.time} ({latest.size} events): nothing was signed",
+                hint="`dossier audit verify` names what was altered",
+            )
+    found = Checkpoint(key.name, head.size, root, head.position, canonical_instant(now))
+    return Signed(found, key.sign(found.text()))
+
+
+def hand_over(note: str, command: str) -> None:
+    """Give a signed note to a command of the operator's, on standard input; raises ConfigurationInvalid if it fails."""
+    try:
+        done = subprocess.run(  # noqa: S603 – the operator's own command, without a shell
+            shlex.split(command), input=note.encode(), check=False, stdout=subprocess.DEVNULL, timeout=300, env=_plain()
+        )
+        outcome = f"exit code {done.returncode}" if done.returncode else ""
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        outcome = type(error).__name__
+    if outcome:
+        raise ConfigurationInvalid(
+            f"the checkpoint command failed ({outcome})", field="command", hint="it gets the signed note on its input"
+        )
+
+
+def _plain() -> dict[str, str]:
+    """Return the environment without our secrets: the command needs none of them."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DOSSIER_")}

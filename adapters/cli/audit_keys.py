@@ -1,0 +1,58 @@
+"""`dossier audit keys`: the keys that sign checkpoints and evidence files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from adapters.audit.keys import KeyFolder, SigningKey
+from adapters.cli.output import Output
+from adapters.cli.session import AsJson
+from adapters.settings import load_settings
+
+app = typer.Typer(help="The keys that sign checkpoints and evidence files.", no_args_is_help=True)
+
+
+@app.command()
+def generate(
+    *,
+    name: Annotated[
+        str, typer.Option("--name", help="The name of the log, as others will know it: example.org/dossier.")
+    ] = "dossier",
+    as_json: AsJson = False,
+) -> None:
+    """Make the first key: the private one is yours alone, the public one is for whoever verifies."""
+    folder = key_folder()
+    _made(Output(as_json=as_json), folder, folder.generate(name))
+
+
+@app.command()
+def rotate(*, as_json: AsJson = False) -> None:
+    """Make a new key in the place of the present one; what the old one signed can still be verified."""
+    folder = key_folder()
+    _made(Output(as_json=as_json), folder, folder.rotate())
+
+
+@app.command()
+def export(*, as_json: AsJson = False) -> None:
+    """Print the public keys, the newest last: hand them to whoever is to verify."""
+    out = Output(as_json=as_json)
+    keys = [str(key) for key in key_folder().known()]
+    out.json({"keys": keys})
+    for key in keys:
+        out.line(key)
+
+
+def key_folder() -> KeyFolder:
+    """Return where the keys are, as the environment says."""
+    settings = load_settings()
+    given = settings.audit_key
+    return KeyFolder(settings.audit_home, None if given is None else given.get_secret_value())
+
+
+def _made(out: Output, folder: KeyFolder, key: SigningKey) -> None:
+    out.json({"key": str(key.public), "private_file": str(folder.private_file), "public_file": str(folder.public_file)})
+    out.line(f"The private key is in {folder.private_file}, readable by you alone. The public key is:")
+    out.line(str(key.public))
+    out.next("keep the private key off the database's machine, and hand the public one to whoever is to verify")
