@@ -99,11 +99,12 @@ def checkpoint(
     out, seconds = Output(as_json=as_json), _seconds(every)
     folder, keys = checkpoint_folder(checkpoints), key_folder()
     keys.signing()
-    with opened() as app_, until_signalled() if seconds else nullcontext([]) as stopped:
-        while True:
-            out.json(_checkpoint(out, app_, folder, command))
-            if not seconds or not _slept(seconds, lambda: bool(stopped)):
-                return
+    with opened() as app_:
+        out.json(_checkpoint(out, app_, folder, command))
+        if seconds:
+            with until_signalled() as stopped:
+                while _slept(seconds, lambda: bool(stopped)):
+                    out.json(_checkpoint(out, app_, folder, command))
 
 
 def _checkpoint(out: Output, app_: Application, folder: CheckpointFolder, command: str | None) -> dict[str, Any]:

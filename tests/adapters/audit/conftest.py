@@ -26,7 +26,7 @@ def line(app: Application, tmp_path: Path) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("DOSSIER_")]:
             patch.delenv(name)
-        patch.setenv("DOSSIER_DATABASE_URL", app.pool.conninfo)
+        patch.setenv("DOSSIER_DATABASE_URL", str(app.pool.conninfo))
         patch.setenv("DOSSIER_AUDIT_HOME", str(tmp_path / "audit"))
         yield tmp_path / "audit"
     structlog.reset_defaults()
