@@ -24,7 +24,7 @@ from migrations_replay.reconcile import BREACHES, Proof, Reconcile
 from migrations_replay.replay import BATCH_EVENTS, Outcome, Replay
 from migrations_replay.report import as_plain, markdown, rules, shared_email_findings
 from migrations_replay.systems import SYSTEMS
-from projections import migration_runs
+from projections import legacy_ids, migration_runs
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 
@@ -98,6 +98,34 @@ def run_status(app: Application, system: str) -> list[dict[str, Any]]:
     app.catch_up()
     rows = app.reads.fetch(migration_runs.MODEL, system=system)
     return sorted(rows, key=lambda row: (row["started_at"], row["position"]))
+
+
+def to_legacy(app: Application, system: str, name: str) -> list[dict[str, Any]]:
+    """Return the documents of a bundle, by the key of its root, or of one record (`legacy:SYSTEM/TABLE/KEY`).
+
+    They are rebuilt from the tables alone. Raises NotFound for what was not taken in.
+    """
+    app.catch_up()
+    store = PostgresMigrationStore(app.events, app.reads)
+    table, _, key = (
+        name.removeprefix(f"legacy:{system}/").partition("/") if name.startswith("legacy:") else ("", "", name)
+    )
+    bundle = key
+    if table:
+        known = app.reads.fetch(legacy_ids.MODEL, system=system, table_name=table, key=key)
+        bundle = known[0]["bundle"] if known else ""
+    records, rows = store.bundle_rows(system, bundle)
+    wanted = [row for row in records if not table or (row["table_name"], row["key"]) == (table, key)]
+    if not wanted:
+        raise NotFound(
+            f"no record {name} of {system} was taken in", field="id", hint="`dossier migrate status` shows runs"
+        )
+    documents = [
+        {"table": row["table_name"], "id": row["key"], "document": SYSTEMS[system].to_legacy(row, rows)}
+        for row in sorted(wanted, key=lambda row: (row["table_name"], row["key"]))
+    ]
+    plain: list[dict[str, Any]] = as_plain(documents)
+    return plain
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:

@@ -12,13 +12,15 @@ from domain.event import DomainEvent, Personal
 Encoding = Literal["utf-8", "base64"]
 
 
-class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded", schema_version=2):
+class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded", schema_version=3):
     """A legacy record was recorded as it was found.
 
     `raw` are its original bytes (`encoding` says how they are written), `digest` the SHA-256 of its canonical form,
     hexadecimal. `bundle` is the key of the root record, `parent_key` that of the record it depends on, `created` and
     `updated` the row's own times, `platform_created` when its document store says it was created, `became` the stream
-    its content went to.
+    its content went to, `became_version` the version of the event there, where the stream holds a row for each of
+    several. `dangling` names the fields that referred to nothing then, `foreign` those that referred to records of
+    another bundle.
     """
 
     system: str
@@ -30,6 +32,9 @@ class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded", sche
     updated: AwareDatetime | None = None
     platform_created: AwareDatetime | None = None
     became: UUID | None = None
+    became_version: int | None = None
+    dangling: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     digest: str
     mapping_version: int
     raw: Personal[str]

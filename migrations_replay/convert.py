@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
-from domain.values import is_unset, json_problem, normal_text
+from domain.values import is_unset, json_problem, normal_text, same_json
 from migrations_replay.document import UNREAD, OddNumber, RepeatedKeys, read_line
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -109,4 +110,22 @@ def _by_value(value: Any) -> Any:
         return [_by_value(child) for child in value]
     if isinstance(value, dict):
         return {name: _by_value(child) for name, child in value.items()}
+    return value
+
+
+def same_stored(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same in a table: JSON by structure, numbers by value."""
+    if isinstance(one, (dict, list, bool, float)) or isinstance(other, (bool, float)):
+        return same_json(one, other) or same_json(_as_stored(one), _as_stored(other))
+    return bool(one == other)
+
+
+def _as_stored(value: Any) -> Any:
+    """Return a JSON value with whole floats as jsonb gives them back: by their shortest decimal form, as integers."""
+    if isinstance(value, float) and value.is_integer():
+        return int(Decimal(repr(value)))
+    if isinstance(value, list):
+        return [_as_stored(child) for child in value]
+    if isinstance(value, dict):
+        return {name: _as_stored(child) for name, child in value.items()}
     return value

@@ -22,7 +22,9 @@ from migrations_replay.convert import Unreadable
 from migrations_replay.leaves import MAPPED, NORMALISED, QUARANTINED, UNMAPPED, UNREADABLE, escaped, leaves
 
 if TYPE_CHECKING:
+    from migrations_replay.given_back import BundleRows
     from migrations_replay.replay import Outcome
+    from projections.read_model import Row
 
 PLATFORM_TIME: Final = "_creationTime"
 """Where a document store keeps the time it created a document."""
@@ -68,12 +70,24 @@ class Place(NamedTuple):
         return self._replace(steps=(*self.steps, *steps))
 
 
+class Normal(NamedTuple):
+    """How a leaf comes back in the document that is rebuilt from the tables: where, and as what."""
+
+    pointer: str
+    value: Any
+
+
 class Expected(NamedTuple):
-    """A leaf of a record and the value that must be found for it."""
+    """A leaf of a record and the value that must be found for it.
+
+    `normal` is the leaf's normal form in its document; left out, that is the value where the leaf stands, of the first
+    place that is named for it.
+    """
 
     pointer: str
     place: Place
     value: Any
+    normal: Normal | None = None
 
 
 @dataclass
@@ -81,7 +95,8 @@ class RecordFacts:
     """What became of one record: the class of each leaf, where its values went, its own times.
 
     `created_at` is the pointer to where its creation time was found, `platform` when a document store says it was
-    created, `changed` any other time it holds.
+    created, `changed` any other time it holds. `became` is the stream its content went to, `became_version` the
+    version of the event there, where a read model has a row for each of several.
     """
 
     record: LegacyRecord
@@ -94,6 +109,7 @@ class RecordFacts:
     platform: datetime | None = None
     changed: datetime | None = None
     became: UUID | None = None
+    became_version: int | None = None
 
     @property
     def earliest(self) -> datetime | None:
@@ -110,9 +126,9 @@ class RecordFacts:
         else:
             self.classes[pointer] = NORMALISED if is_unset(value) else leaf_class
 
-    def expect(self, pointer: str, place: Place, value: Any) -> None:
-        """Say where the value of a leaf must be found."""
-        self.expected.append(Expected(pointer, place, value))
+    def expect(self, pointer: str, place: Place, value: Any, normal: Normal | None = None) -> None:
+        """Say where the value of a leaf must be found, and how it comes back where that is not as the value itself."""
+        self.expected.append(Expected(pointer, place, value, normal))
 
     def source(self, pointer: str) -> Source:
         """Return the provenance of one of its values."""
@@ -135,6 +151,10 @@ class LegacySystem(LegacyTables, Protocol):
 
     def derive(self, bundle: Bundle) -> Facts:
         """Return what a bundle implies; pure."""
+        ...
+
+    def to_legacy(self, record: Row, rows: BundleRows) -> dict[str, Any]:
+        """Return the document of a record (its row of `legacy_ids`) in its normal form, from rows alone; pure."""
         ...
 
     def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
@@ -257,7 +277,7 @@ class Facts:
         for place in places:
             facts.expect(f"/{name}", place, value)
 
-    def instant(self, facts: RecordFacts, name: str, *places: Place) -> datetime | None:
+    def instant(self, facts: RecordFacts, name: str, *places: Place, back_as: str = "") -> datetime | None:
         """Take a point in time; returns it in UTC, or None if it is unset or unreadable."""
         document = facts.record.document
         if name not in document:
@@ -272,13 +292,17 @@ class Facts:
             self.unreadable(facts, f"/{name}", name, raw)
             return None
         facts.mark(f"/{name}", raw, MAPPED)
+        normal = Normal(f"/{back_as}", moment) if back_as else None
         for place in places:
-            facts.expect(f"/{name}", place, moment)
+            facts.expect(f"/{name}", place, moment, normal)
         return moment
 
-    def time(self, facts: RecordFacts, name: str, column: str) -> datetime | None:
-        """Take one of a row's own times; returns it in UTC, or None if it is unset or unreadable."""
-        return self.instant(facts, name, Place("legacy_ids", facts.snapshot, column))
+    def time(self, facts: RecordFacts, name: str, column: str, back_as: str = "") -> datetime | None:
+        """Take one of a row's own times; returns it in UTC, or None if it is unset or unreadable.
+
+        It comes back under its own name unless another is given.
+        """
+        return self.instant(facts, name, Place("legacy_ids", facts.snapshot, column), back_as=back_as)
 
     def document_times(self, facts: RecordFacts, *, has_created: bool) -> None:
         """Take the times of a document: the platform's, and the application's own, as far as they are there.
@@ -296,7 +320,10 @@ class Facts:
         facts.updated = self.time(facts, updated, "updated")
         facts.created, facts.created_at = self.time(facts, created, "created"), pointer_to(created)
         if facts.created is None:
-            facts.created, facts.created_at = self.time(facts, PLATFORM_TIME, "created"), pointer_to(PLATFORM_TIME)
+            facts.created, facts.created_at = (
+                self.time(facts, PLATFORM_TIME, "created", created),
+                pointer_to(PLATFORM_TIME),
+            )
             self.finding(facts, created, "assumed_time", facts.earliest)
 
     def text(self, facts: RecordFacts, pointer: str, name: str, raw: Any) -> Candidate | None:

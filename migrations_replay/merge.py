@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from domain.values import is_unset, normal_text, same_json
 from migrations_replay import convert
 from migrations_replay.convert import Unreadable
-from migrations_replay.facts import Candidate, Facts, Place, RecordFacts, pointer_to, unique
+from migrations_replay.facts import Candidate, Facts, Normal, Place, RecordFacts, pointer_to, unique
 from migrations_replay.leaves import CONFLICTING, MAPPED, NORMALISED, leaf_steps
 
 
@@ -59,7 +59,8 @@ def _settle(value: Offered, winner: Offered, place: Place) -> None:
     kept = same or _same_but_for_form(value.value, winner.value)
     if value.opened:
         if kept:
-            value.facts.expect(value.pointer, place, winner.value)
+            below = Normal(value.pointer + pointer_to(place.steps[-1]), winner.value)
+            value.facts.expect(value.pointer, place, winner.value, below)
         else:  # the text is one leaf: it is only as settled as its worst key
             value.facts.classes[value.pointer] = CONFLICTING
         return

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import islice
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from domain.event import IMPORTER, LIVE, EventMetadata, Recorded
-from domain.values import same_json
 from migrations_replay.bundle import BundleIndex, Selection
+from migrations_replay.convert import same_stored
 from migrations_replay.facts import NO_TIME, Expected, Facts, LegacySystem, Place, RecordFacts
+from migrations_replay.given_back import BundleRows, not_given_back
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
 from migrations_replay.replay import bundle_events
 from projections.read_model import Key, ReadModel, Row, fold_events
@@ -163,9 +163,11 @@ class Reconcile:
         found = {
             (model, key): row for model, keys in wanted.items() for key, row in self.tables.rows(model, keys).items()
         }
+        back = BundleRows(self.system.name, found)
         for facts, rows in zip(batch, expected, strict=True):
             bundle = _BundleProof(facts, rows, found, heads, self)
             bundle.compare()
+            bundle.compare_back(back)
             proof.records += len(facts.records)
             for record in facts.records.values():
                 proof.leaves += len(record.classes)
@@ -278,6 +280,20 @@ class _BundleProof:
         for name, columns in differing.items():
             self._beside(name, columns)
 
+    def compare_back(self, rows: BundleRows) -> None:
+        """Compare the documents rebuilt from the tables with the source: what no place has accounted for is wrong.
+
+        Where a place is wrong already, that names the leaf; documents rebuilt from it would only blame others.
+        """
+        if self.beside or any(outcome in BREACHES for outcome in self.outcome.values()):
+            return
+        for record, pointer, _, value in not_given_back(self._reconcile.system, self._facts, rows):
+            if (id(record), pointer) not in self.outcome:
+                self.outcome[id(record), pointer] = "unexplained"
+                place = Place("to_legacy", record.snapshot, pointer)
+                found = record.record
+                self.differences.append(_difference(found.table, found.key, pointer, "unexplained", place, value))
+
     def _differing(self, name: RowName) -> set[str]:
         """Return the columns that are not as the import made them, or not as the log has them."""
         expected, row = self._expected[name], self._found.get(name)
@@ -314,7 +330,7 @@ class _BundleProof:
         if row is None:
             return "missing"
         now, imported = self._fold(_row_name(place))
-        faithful = now is not None and _same(_at(row, place), _at(now, place))
+        faithful = now is not None and same_stored(_at(row, place), _at(now, place))
         if _holds(row, place, value):
             # The table may still hold what a live command has changed since: then the change was lost.
             return None if faithful or now is None or _holds(now, place, value) else "unexplained"
@@ -331,7 +347,7 @@ class _BundleProof:
             return
         now = self._fold(name)[0]
         for column in sorted(columns):
-            if now is not None and _same(row.get(column), now.get(column)):
+            if now is not None and same_stored(row.get(column), now.get(column)):
                 continue
             place = _place(name, column)
             extra = list(_extra(row.get(column), self._expected[name][column], now.get(column) if now else None))
@@ -365,7 +381,9 @@ class _BundleProof:
 
 
 def _columns_that_differ(row: Row, expected: Row, but: frozenset[str]) -> set[str]:
-    return {column for column, value in expected.items() if column not in but and not _same(row.get(column), value)}
+    return {
+        column for column, value in expected.items() if column not in but and not same_stored(row.get(column), value)
+    }
 
 
 def _row_name(place: Place) -> RowName:
@@ -400,25 +418,8 @@ def _at(row: Row, place: Place) -> Any:
 def _holds(row: Row, place: Place, value: Any) -> bool:
     found = _at(row, place)
     if place.item:
-        return isinstance(found, list) and any(_same(item, value) for item in found)
-    return _same(found, value)
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, (dict, list, bool, float)) or isinstance(other, (bool, float)):
-        return same_json(one, other) or same_json(_as_stored(one), _as_stored(other))
-    return bool(one == other)
-
-
-def _as_stored(value: Any) -> Any:
-    """Return a JSON value with whole floats as jsonb gives them back: by their shortest decimal form, as integers."""
-    if isinstance(value, float) and value.is_integer():
-        return int(Decimal(repr(value)))
-    if isinstance(value, list):
-        return [_as_stored(child) for child in value]
-    if isinstance(value, dict):
-        return {name: _as_stored(child) for name, child in value.items()}
-    return value
+        return isinstance(found, list) and any(same_stored(item, value) for item in found)
+    return same_stored(found, value)
 
 
 def _extra(found: Any, expected: Any, now: Any) -> Iterable[tuple[tuple[str | int, ...], Any]]:
@@ -435,7 +436,7 @@ def _accounted(tree: Any, steps: tuple[str | int, ...], value: Any) -> bool:
     for step in steps:
         if isinstance(tree, list) and isinstance(step, int):
             if step >= len(tree):
-                return any(_same(item, value) for item in tree)
+                return any(same_stored(item, value) for item in tree)
             tree = tree[step]
         elif isinstance(tree, dict) and step in tree:
             tree = tree[step]

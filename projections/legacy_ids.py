@@ -27,6 +27,7 @@ def _fold(_: Row | None, recorded: Recorded) -> Row:
                 "updated": event.updated,
                 "platform_created": event.platform_created,
                 "became": event.became,
+                "became_version": event.became_version,
                 "digest": event.digest,
                 "mapping_version": event.mapping_version,
                 "run_id": recorded.metadata.origin.removeprefix(_RUN),
@@ -39,5 +40,5 @@ def _fold(_: Row | None, recorded: Recorded) -> Row:
 
 
 MODEL: Final = one_row_a_stream(
-    "legacy_ids", version=2, key="snapshot_id", topics=topics_of(LegacySnapshotRecorded), fold=_fold
+    "legacy_ids", version=3, key="snapshot_id", topics=topics_of(LegacySnapshotRecorded), fold=_fold
 )

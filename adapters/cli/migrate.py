@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,6 +118,25 @@ def status(system: System, *, source: NoSource = None, as_json: AsJson = False) 
         out.next(f"`dossier migrate plan {system} --source PATH` shows what a run would do")
     else:
         out.next(f"`dossier migrate verify {system} --source PATH` proves it against the source")
+
+
+@app.command("to-legacy")
+def to_legacy(
+    system: System,
+    record_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The key of a root record, or legacy:SYSTEM/TABLE/KEY for one record.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show legacy records as the tables give them back: rebuilt in their normal form, without the old system."""
+    out = Output(as_json=as_json)
+    with opened() as opened_app:
+        documents = migration.to_legacy(opened_app, system, record_id)
+    out.json({"system": system, "documents": documents})
+    for found in documents:
+        out.line(f"{found['table']}/{found['id']}")
+        out.line(f"  {json.dumps(found['document'], ensure_ascii=False, sort_keys=True)}")
 
 
 def _carry_out(work: Work, wanted: Migration, report: Path | None, out: Output) -> None:

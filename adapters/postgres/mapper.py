@@ -27,6 +27,7 @@ UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {
     ("account.registered", 1): lambda data: {**data, "details": {}},
     # Version 2 of a verification says which event it follows; of version 1, which no release wrote, nobody knows.
     ("legacy.snapshot_recorded", 1): lambda data: {**data, "platform_created": None},
+    ("legacy.snapshot_recorded", 2): lambda data: {**data, "became_version": None, "dangling": [], "foreign": []},
     ("profile.verification_changed", 1): lambda data: {**data, "follows": None},
 }
 """By topic and schema version: turns the data of that version into the data of the next."""

@@ -20,12 +20,15 @@ from domain.errors import RunConflict
 from domain.event import NewEvent
 from domain.event import Recorded as RecordedEvent
 from domain.migration import MigrationRunStarted
+from migrations_replay.given_back import BundleRows
 from migrations_replay.replay import OpenRun, Recorded
 from projections.all import READ_MODELS
 from projections.read_model import Key, Row
 
 _PAGE = 5_000
 _MODELS = {model.name: model for model in READ_MODELS}
+_OF_NO_RECORD = ("legacy_ids", "migration_runs")
+"""Read models whose rows are not those of what a legacy record became."""
 
 
 class PostgresMigrationStore:
@@ -107,6 +110,17 @@ class PostgresMigrationStore:
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
         """Return the events of each stream."""
         return self._events.load(streams)
+
+    def bundle_rows(self, system: str, bundle: str) -> tuple[list[Row], BundleRows]:
+        """Return the rows of `legacy_ids` of a bundle by the key of its root, and with them those it became."""
+        records = self._reads.fetch(_MODELS["legacy_ids"], system=system, bundle=bundle)
+        streams = {row["became"] for row in records if row["became"]}
+        found = [("legacy_ids", (row["snapshot_id"],), row) for row in records]
+        for model in READ_MODELS:
+            if model.name not in _OF_NO_RECORD:
+                rows = [row for stream in streams for row in self._reads.fetch(model, **{model.key[0]: stream})]
+                found += [(model.name, tuple(row[name] for name in model.key), row) for row in rows]
+        return records, BundleRows(system, {(model, key): row for model, key, row in found})
 
     def recorded_keys(self, system: str) -> Iterator[tuple[str, str, UUID]]:
         """Yield table, key and snapshot of every legacy record of a system that the tables know."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from domain.case import NOTES_MAX, CaseStatusChanged, deadlines
@@ -24,19 +24,27 @@ from migrations_replay.facts import (
     Candidate,
     Facts,
     ImportedEvent,
+    Normal,
     Place,
     Provenance,
     RecordFacts,
     pointer_to,
     unique,
 )
+from migrations_replay.given_back import fields_back
 from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED, leaves
 from migrations_replay.merge import Offered, choose, choose_first, choose_texts, take_keys, take_texts
+
+if TYPE_CHECKING:
+    from migrations_replay.given_back import BundleRows
+    from projections.read_model import Row
 
 PROCESSES: Final = "individualProcesses"
 HISTORY: Final = "processHistory"
 STATUSES: Final = "individualProcessStatuses"
 RULE: Final = "history_row"
+AUTHOR: Final = "changed_by"
+"""Under which name an entry carries the legacy id of its author."""
 
 # What the old application calls the fields of a case that a status may fill.
 FILLABLE_NAMES: Final = {
@@ -58,6 +66,7 @@ FILLABLE_NAMES: Final = {
     "deadlineDate": "deadline_date",
 }
 assert set(FILLABLE_NAMES.values()) == set(FILLABLE)
+LEGACY_FILLABLE: Final = {ours: legacy for legacy, ours in FILLABLE_NAMES.items()}
 
 AuthorOf = Callable[[str], UUID]
 """Returns the account that a user id stands for."""
@@ -308,6 +317,7 @@ class _Histories:
         self._flags(change, winner, superseded=superseded)
         day = dated.day if dated else local_day(change.at)
         for row in change.rows:
+            row.facts.became_version = change.number
             self._deadlines(row, change, day)
             self._rest(row)
         event = CaseStatusChanged(
@@ -365,12 +375,17 @@ class _Histories:
             if author.value == chosen:
                 as_it_stood = author.value is not None and author.value == author.raw
                 author.facts.mark("/changedBy", author.raw, MAPPED if as_it_stood else NORMALISED)
+                normal = Normal("/changedBy", UNKNOWN_AUTHOR if chosen is None else chosen)
                 for pointer, leaf in leaves(author.raw, "/changedBy"):
                     if not is_unset(leaf):
-                        author.facts.expect(pointer, self._at(change.number, "changed_by"), actor)
+                        author.facts.expect(pointer, self._at(change.number, "changed_by"), actor, normal)
+                        if chosen is not None:
+                            author.facts.expect(pointer, self._at(change.number, "carried", AUTHOR), chosen, normal)
                 change.came_from("changed_by", author.facts, "/changedBy")
             else:
                 author.facts.mark("/changedBy", author.raw, CONFLICTING)
+        if chosen is not None:
+            change.carried[AUTHOR] = chosen
         values = unique([author.value or UNKNOWN_AUTHOR for author in found])
         if len(values) > 1:
             self._facts.conflict(found[0].facts, "changedBy", values, values[0], RULE)
@@ -500,11 +515,9 @@ class _Histories:
                 self._facts.unreadable(row.facts, "/isActive", "isActive", raw)
             elif raw and row is not winner:
                 row.facts.mark("/isActive", raw, CONFLICTING)
-            elif raw != active:  # the copy of the active row's status, or an active row that names none
-                row.facts.mark("/isActive", raw, NORMALISED)
-            else:
-                row.facts.mark("/isActive", raw, MAPPED)
-                row.facts.expect("/isActive", self._at(change.number, "is_active"), raw)
+            else:  # it differs for a copy of the active row's status, and for an active row that names none
+                row.facts.mark("/isActive", raw, MAPPED if raw == active else NORMALISED)
+                row.facts.expect("/isActive", self._at(change.number, "is_active"), active)
 
     def _deadlines(self, row: _Row, change: _Change, day: date) -> None:
         """Compare the deadlines a row holds with those its status has (K14)."""
@@ -595,6 +608,46 @@ class _Histories:
                 change.came_from(name, candidate.facts, candidate.pointer)
         value: str = found[0].value
         return value
+
+
+# --- the way back -----------------------------------------------------------------------------------------------------
+
+
+def _row_back(record: Row, entry: Row) -> dict[str, Any]:
+    carried = entry.get("carried", {})
+    return {
+        "individualProcessId": record["parent_key"],
+        "changedBy": carried.get(AUTHOR, entry.get("changed_by")),
+        "changedAt": entry.get("active_from"),
+        "notes": entry.get("notes"),
+        "metadata": carried.get("metadata"),
+        **fields_back(_LINKS, carried),
+    }
+
+
+def _entry_of(record: Row, rows: BundleRows) -> Row:
+    return rows.row("status_history", record["became"], record["became_version"])
+
+
+def history_row_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    """Return what a history row held, from the entry it became."""
+    entry = _entry_of(record, rows)
+    previous = entry.get("carried", {}).get("previous_status")
+    return {**_row_back(record, entry), "newStatus": entry.get("status"), "previousStatus": previous}
+
+
+def status_row_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    """Return what a status row held, from the entry it became; what it filled under both names it may have."""
+    entry = _entry_of(record, rows)
+    filled = entry.get("filled", {})
+    return {
+        **_row_back(record, entry),
+        "statusName": entry.get("status"),
+        "isActive": entry.get("is_active"),
+        "date": entry.get("date_text"),
+        "fillableFields": entry.get("carried", {}).get("fillable_fields"),
+        "filledFieldsData": filled | {LEGACY_FILLABLE.get(name, name): value for name, value in filled.items()},
+    }
 
 
 _LINKS: Final = {

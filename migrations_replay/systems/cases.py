@@ -19,6 +19,7 @@ from domain.collective import CollectiveOpened
 from domain.company import CompanyMemberAdded, CompanyRegistered
 from domain.status_catalogue import CASE_CODES, CATEGORIES, SEEDED, StatusDefined, StatusDefinition
 from domain.streams import imported_id, status_id
+from domain.values import without_unset
 from domain.wall_clock import read_wall_clock
 from migrations_replay import convert
 from migrations_replay.bundle import Bundle, LegacyTable
@@ -29,6 +30,7 @@ from migrations_replay.facts import (
     Candidate,
     Facts,
     ImportedEvent,
+    Normal,
     Place,
     Provenance,
     RecordFacts,
@@ -38,12 +40,24 @@ from migrations_replay.facts import (
     unique,
     without_home,
 )
+from migrations_replay.given_back import fields_back
 from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED
 from migrations_replay.merge import choose_first, choose_texts, take_texts
-from migrations_replay.systems.case_history import FILLABLE_NAMES, HISTORY, PROCESSES, STATUSES, history_of
+from migrations_replay.systems.case_history import (
+    FILLABLE_NAMES,
+    HISTORY,
+    LEGACY_FILLABLE,
+    PROCESSES,
+    STATUSES,
+    history_of,
+    history_row_back,
+    status_row_back,
+)
 
 if TYPE_CHECKING:
+    from migrations_replay.given_back import BundleRows
     from migrations_replay.replay import Outcome
+    from projections.read_model import Row
 
 CASE_NAMES: Final = FILLABLE_NAMES | {
     "companyApplicantId": "company_applicant_id",
@@ -60,10 +74,12 @@ COMPANY_NAMES: Final = {
     "contactPersonId": "contact_person_id",
     "notes": "notes",
 }
+MEMBER_NAMES: Final = {"startDate": "start_date", "endDate": "end_date"}
 COLLECTIVE_TABLES: Final = ("mainProcesses", "collectiveProcesses")
 # One process in two columns, the newer one first; and what says that it is the current one.
 COLLECTIVE_COLUMNS: Final = ("collectiveProcessId", "mainProcessId")
 CURRENT: Final = {"Atual": True, "Anterior": False}
+_CURRENT_BACK: Final = {current: text for text, current in CURRENT.items()}
 LIMITS: Final = {"sortOrder": 9999, "orderNumber": 99}
 DESCRIPTION_MAX: Final = 500
 MAX_NUMBER: Final = 2**63 - 1
@@ -73,7 +89,7 @@ class CasesSystem:
     """The legacy application that tracks immigration processes."""
 
     name = "cases"
-    mapping_version = 1
+    mapping_version = 2
     root = PROCESSES
     tables: Mapping[str, LegacyTable] = {
         PROCESSES: LegacyTable(
@@ -138,6 +154,14 @@ class CasesSystem:
                 return without_home(bundle, _account_id(bundle.root.key))
             case _:
                 return without_home(bundle)
+
+    def to_legacy(self, record: Row, rows: BundleRows) -> dict[str, Any]:
+        """Return the document of a record from the tables; both columns of a renamed one come back."""
+        back = _BACK.get(record["table_name"])
+        times = {"_creationTime": record["platform_created"], "createdAt": record["created"]}
+        return without_unset(
+            {"id": record["key"], **times, "updatedAt": record["updated"], **(back(record, rows) if back else {})}
+        )
 
     def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
         """Check what the plan of the team verifies."""
@@ -337,7 +361,8 @@ def _is_current(facts: Facts, process: RecordFacts, case_id: UUID) -> bool:
     chosen = found[0][1]
     for pointer, value in found:
         if value == chosen:
-            process.expect(pointer, place, value)
+            said = _CURRENT_BACK[value] if pointer == "/processStatus" else value
+            process.expect(pointer, place, value, Normal(pointer, said))
         else:
             process.classes[pointer] = CONFLICTING
             facts.conflict(process, "processStatus", [chosen, value], chosen, "newest_column")
@@ -381,6 +406,7 @@ def _company(bundle: Bundle) -> Facts:
 def _member(facts: Facts, row: RecordFacts, company_id: UUID, number: int, created: datetime) -> ImportedEvent:
     key = (company_id, number)
     _own_key(facts, row, company_id)
+    row.became_version = number
     facts.key(row, "companyId", Place("legacy_ids", row.snapshot, "parent_key"))
     row.expect("/companyId", Place("company_members", key, "company_id"), company_id)
     facts.key(row, "personId", Place("company_members", key, "person_key"))
@@ -389,7 +415,7 @@ def _member(facts: Facts, row: RecordFacts, company_id: UUID, number: int, creat
     if role:
         facts.settle(role, Place("company_members", key, "role"))
     fields = {}
-    for name, target in (("startDate", "start_date"), ("endDate", "end_date")):
+    for name, target in MEMBER_NAMES.items():
         found = _date_or_time(facts, row, name)
         if found:
             facts.settle(found, Place("company_members", key, "fields", (target,)))
@@ -587,9 +613,13 @@ def _fillable_names(facts: Facts, row: RecordFacts, place: Place) -> list[str]:
     for index, expected in enumerate(row.expected):
         if expected.place == place and expected.value in FILLABLE_NAMES:
             row.classes[expected.pointer] = NORMALISED
-            row.expected[index] = expected._replace(value=FILLABLE_NAMES[expected.value])
+            row.expected[index] = expected._replace(
+                value=FILLABLE_NAMES[expected.value], normal=Normal(expected.pointer, expected.value)
+            )
         elif expected.place == place:
             facts.finding(row, expected.pointer[1:], "outside_vocabulary", expected.value)
+            legacy = LEGACY_FILLABLE.get(expected.value, expected.value)
+            row.expected[index] = expected._replace(normal=Normal(expected.pointer, legacy))
     return [FILLABLE_NAMES.get(name, name) for name in names]
 
 
@@ -606,6 +636,77 @@ DEFINITION_NAMES: Final[dict[str, tuple[str, str, ReadValue]]] = {
     "orderNumber": ("order", "workflow_order", _number),
     "allowDocuments": ("allow_documents", "allow_documents", _flag),
     "isActive": ("in_use", "in_use", _flag),
+}
+
+# --- the way back -----------------------------------------------------------------------------------------------------
+
+
+def _process_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    case = rows.row("cases", record["became"])
+    keys = case.get("legacy_keys", {})
+    is_current: bool | None = case.get("is_current")
+    return {
+        "personId": keys.get("person_id"),
+        **dict.fromkeys(COLLECTIVE_COLUMNS, keys.get("collective_id")),
+        **fields_back(CASE_NAMES, case.get("fields")),
+        "status": case.get("status"),
+        "processStatus": None if is_current is None else _CURRENT_BACK[is_current],
+        "isActive": is_current,
+        "completedAt": case.get("completed_at"),
+    }
+
+
+def _company_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    company = rows.row("companies", record["became"])
+    return {
+        "name": company.get("name"),
+        "taxId": company.get("tax_id"),
+        **fields_back(COMPANY_NAMES, company.get("fields")),
+        "isActive": company.get("is_active"),
+    }
+
+
+def _member_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    member = rows.row("company_members", record["became"], record["became_version"])
+    return {
+        "companyId": record["parent_key"],
+        "personId": member.get("person_key"),
+        "role": member.get("role"),
+        **fields_back(MEMBER_NAMES, member.get("fields")),
+        "isCurrent": member.get("is_current"),
+    }
+
+
+def _collective_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    collective = rows.row("collectives", record["became"])
+    return {
+        "companyId": collective.get("legacy_keys", {}).get("company_id"),
+        "referenceNumber": collective.get("reference_number"),
+        "completedAt": collective.get("completed_at"),
+    }
+
+
+def _user_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    roles = rows.row("accounts", record["became"]).get("roles", [])
+    return {"userId": record["parent_key"], "role": roles[0] if len(roles) == 1 else roles}
+
+
+def _status_back(record: Row, rows: BundleRows) -> dict[str, Any]:
+    status = rows.row("statuses", record["became"])
+    fields = {name: status.get(column) for name, (_, column, _) in DEFINITION_NAMES.items()}
+    return fields | {"fillableFields": [LEGACY_FILLABLE.get(name, name) for name in status.get("fillable_fields", ())]}
+
+
+_BACK: Final[dict[str, Callable[[Row, BundleRows], dict[str, Any]]]] = {
+    PROCESSES: _process_back,
+    HISTORY: history_row_back,
+    STATUSES: status_row_back,
+    "companies": _company_back,
+    "peopleCompanies": _member_back,
+    "mainProcesses": _collective_back,
+    "collectiveProcesses": _collective_back,
+    "userProfiles": _user_back,
+    "caseStatuses": _status_back,
 }
 
 SYSTEM: Final = CasesSystem()

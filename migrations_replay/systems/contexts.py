@@ -16,7 +16,7 @@ from domain.intent import IntentDeclared
 from domain.kinds import KINDS
 from domain.profile import ProfileConflictRecorded, ProfileCreated
 from domain.streams import imported_id, intent_id, merged_profile_id
-from domain.values import normal_text, same_json
+from domain.values import normal_text, same_json, without_unset
 from domain.vocabulary import FieldShape, text
 from migrations_replay import convert
 from migrations_replay.bundle import Bundle, LegacyTable
@@ -35,11 +35,14 @@ from migrations_replay.facts import (
     unique,
     without_home,
 )
+from migrations_replay.given_back import fields_back
 from migrations_replay.leaves import DERIVED, NORMALISED, UNMAPPED
 from migrations_replay.merge import Offered, choose_first, choose_last, choose_texts, take_keys, take_texts
 
 if TYPE_CHECKING:
+    from migrations_replay.given_back import BundleRows
     from migrations_replay.replay import Outcome
+    from projections.read_model import Row
 
 # The blob's keys, and what they are called in Dossier.
 FIRST_NON_EMPTY: Final = {"name": "name", "location": "location", "ageRange": "age_range"}  # C16
@@ -78,6 +81,7 @@ INTENT_FIELDS: Final = {  # C19
         "credentialsRequired": "credentials_required",
     },
 }
+ACCOUNT_FIELDS: Final = ("email", "name")
 KIND: Final = "personal"
 CONFLICT_LIMIT: Final = 0.05
 TONE: Final = text(*Tone)
@@ -136,6 +140,26 @@ class ContextsSystem:
             _message(facts, message)
         return facts
 
+    def to_legacy(self, record: Row, rows: BundleRows) -> dict[str, Any]:
+        """Return the document of a record from the tables; a blob comes back with all its context shares."""
+        own: dict[str, Any] = {}
+        match record["table_name"]:
+            case "User":
+                account = rows.row("accounts", record["became"])
+                own = {name: account.get(name) for name in ACCOUNT_FIELDS}
+            case "ContextProfile":
+                intent = rows.row("intents", record["became"])
+                own = {"userId": record["parent_key"], "contextType": intent.get("context")}
+                own["tonePreference"] = intent.get("tone_preference")
+            case "Profile":
+                context = rows.record("ContextProfile", record["parent_key"])
+                intent = rows.row("intents", context.get("became"))
+                data = fields_back(SHARED, rows.row("profiles", record["became"]).get("fields"))
+                data |= fields_back(INTENT_FIELDS.get(intent.get("context", ""), {}), intent.get("fields"))
+                own = {"contextProfileId": record["parent_key"], "data": data}
+        times = {"createdAt": record["created"], "updatedAt": record["updated"]}
+        return without_unset({"id": record["key"], **times, **own})
+
     def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
         """Check what the plan of the team verifies."""
         users, contexts = outcome.taken["User"], outcome.taken["ContextProfile"]
@@ -182,12 +206,12 @@ def _account(facts: Facts, user: RecordFacts, account_id: UUID) -> None:
     user.expect(f"/{user.record.id_field}", Place("profiles", profile_id, "account_id"), account_id)
     values: dict[str, str] = {}
     provenance: Provenance = {}
-    for name in ("email", "name"):
+    for name in ACCOUNT_FIELDS:
         if name in document and (found := facts.text(user, f"/{name}", name, document[name])):
             facts.settle(found, Place("accounts", account_id, name))
             values[name] = found.value
             provenance[name] = (user.source(f"/{name}"),)
-    facts.no_target(user, _rest(document, {user.record.id_field, "email", "name", "createdAt", "updatedAt"}))
+    facts.no_target(user, _rest(document, {user.record.id_field, *ACCOUNT_FIELDS, "createdAt", "updatedAt"}))
     registered = facts.occurred(user)
     if user.created:
         user.expect(user.created_at, Place("accounts", account_id, "registered_at"), user.created)

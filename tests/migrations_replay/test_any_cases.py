@@ -21,6 +21,7 @@ from domain.errors import AlreadyExists
 from domain.status_catalogue import SEEDED, STATUS, RetireStatus
 from migrations_replay.bundle import Selection
 from migrations_replay.facts import Facts
+from migrations_replay.given_back import without_a_way_back
 from migrations_replay.leaves import CLASSES, MAPPED, Ledger, count_leaves, leaves
 from migrations_replay.reconcile import Reconcile
 from migrations_replay.report import as_plain
@@ -72,6 +73,7 @@ def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
         for bundle in found:
             facts = SYSTEM.derive(bundle)
             by_records[frozenset(facts.records)] = _told(facts)
+            assert not list(without_a_way_back(facts))
             for record in facts.records.values():
                 ledger.add(record.record.document, record.classes)
                 total += count_leaves(record.record.document)

@@ -16,6 +16,7 @@ from domain.contexts import CONTEXTS, Context
 from domain.streams import imported_id, intent_id, merged_profile_id
 from migrations_replay.bundle import Selection
 from migrations_replay.facts import NO_TIME, Facts
+from migrations_replay.given_back import without_a_way_back
 from migrations_replay.leaves import (
     CONFLICTING,
     DERIVED,
@@ -829,6 +830,7 @@ def test_any_bundle_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
                 total += count_leaves(record.record.document)
                 assert set(record.classes) == {pointer for pointer, _ in leaves(record.record.document)}
                 assert {expected.pointer for expected in record.expected} <= set(record.classes)
+            assert not list(without_a_way_back(facts))
         for aside in found.set_aside():
             ledger.quarantine(aside.document)
             total += count_leaves(aside.document)

@@ -41,6 +41,7 @@ def test_a_snapshot() -> None:
         "updated": START,
         "platform_created": None,
         "became": USER,
+        "became_version": None,
         "digest": "ab",
         "mapping_version": 1,
         "run_id": "run-7",
