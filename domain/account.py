@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, assert_never
 from uuid import UUID
@@ -16,14 +17,16 @@ from domain.company import AddCompanyMember
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Personal, known
+from domain.identity import EnsureProfile, SyncIdentity
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
 from domain.item import AddItem
 from domain.onboarding import FLOW_LENGTHS
 from domain.profile import ArchiveProfile, CompleteOnboarding, CreateProfile
 from domain.values import Json, Reason, ShortText, is_unset, without_unset
-from domain.vocabulary import check_fields
+from domain.vocabulary import check_fields, phone
 
 CONTACT_FIELDS: Final = ("email", "phone", "name")
+PHONE: Final = phone()
 
 
 class _AccountCommand(Command):
@@ -171,8 +174,11 @@ def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
     if isinstance(command, RegisterAccount):
         if state.exists:
             raise AlreadyExists(f"account {command.account_id} is registered", field="account_id")
-        contact = {name: getattr(command, name) or None for name in CONTACT_FIELDS}
+        contact = _contact({name: getattr(command, name) or None for name in CONTACT_FIELDS})
         return [AccountRegistered(**contact, details=without_unset(_checked(command.details, "details")))]
+    if isinstance(command, EnsureProfile) and not state.exists:
+        names = check_fields(ACCOUNT_DETAILS, command.names(), where="", of="an account")
+        return [AccountRegistered(**_contact(command.contact()), details=names), *_add_profile(state, command)]
     if not state.exists:
         raise NotFound("there is no such account", field="account_id", hint="register it with RegisterAccount")
     if not state.active:
@@ -185,10 +191,13 @@ def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
 def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]:  # noqa: C901, PLR0912 – a line a command
     match command:
         case ChangeContact():
-            return _contact_changes(state, command)
+            told = {name: getattr(command, name) or None for name in CONTACT_FIELDS}
+            return _contact_changes(state, {name: told[name] for name in told if name in command.model_fields_set})
         case UpdateAccount():
-            changes = changed_fields(state.details, _checked(command.changes, "changes"))
-            return [AccountUpdated(changes=changes)] if changes else []
+            return _detail_changes(state, _checked(command.changes, "changes"))
+        case SyncIdentity():
+            names = check_fields(ACCOUNT_DETAILS, command.names(), where="", of="an account")
+            return [*_contact_changes(state, command.contact()), *_detail_changes(state, names)]
         case GrantRole(role=role) if role not in state.roles:
             return [RoleGranted(role=role)]
         case BootstrapAdmin() if Role.ADMIN not in state.roles:
@@ -201,7 +210,9 @@ def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]: 
             return [AccountDeactivated(reason=reason)]
         case SwitchActiveProfile():
             return _switch(state, command.profile_id)
-        case CreateProfile():
+        case EnsureProfile() if command.kind in state.profiles.values():
+            return []
+        case CreateProfile() | EnsureProfile():
             return _add_profile(state, command)
         case CompleteOnboarding():
             return _onboarded(state, command)
@@ -213,15 +224,21 @@ def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]: 
             raise InvalidCommand(f"an account does not decide on {type(command).__name__}")
 
 
-def _contact_changes(state: AccountState, command: ChangeContact) -> list[DomainEvent]:
-    changes = {}
-    for name in CONTACT_FIELDS:
-        if name not in command.model_fields_set:
-            continue
-        old, new = state.contact.get(name), getattr(command, name) or None
-        if old != new:
-            changes[name] = Change(old=old, new=new)
+def _contact(told: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return contact fields as they are; raises InvalidCommand for a phone that is none."""
+    if problem := PHONE.beyond_limit(told.get("phone")):
+        raise InvalidCommand(f"phone: {problem}", field="phone")
+    return dict(told)
+
+
+def _contact_changes(state: AccountState, told: Mapping[str, str | None]) -> list[DomainEvent]:
+    changes = changed_fields(state.contact, _contact(told))
     return [ContactChanged(changes=changes)] if changes else []
+
+
+def _detail_changes(state: AccountState, checked: dict[str, Any]) -> list[DomainEvent]:
+    changes = changed_fields(state.details, checked)
+    return [AccountUpdated(changes=changes)] if changes else []
 
 
 def _checked(details: dict[str, Any], where: str) -> dict[str, Any]:
@@ -238,7 +255,7 @@ def _switch(state: AccountState, profile_id: UUID) -> list[DomainEvent]:
     return [ActiveProfileSwitched(profile_id=profile_id, previous=state.active_profile)]
 
 
-def _add_profile(state: AccountState, command: CreateProfile) -> list[DomainEvent]:
+def _add_profile(state: AccountState, command: CreateProfile | EnsureProfile) -> list[DomainEvent]:
     added: list[DomainEvent] = [ProfileAdded(profile_id=command.profile_id, kind=command.kind)]
     if state.active_profile is None:
         added.append(ActiveProfileSwitched(profile_id=command.profile_id, previous=None))
@@ -248,9 +265,8 @@ def _add_profile(state: AccountState, command: CreateProfile) -> list[DomainEven
 def _onboarded(state: AccountState, command: CompleteOnboarding) -> list[DomainEvent]:
     switched = ActiveProfileSwitched(profile_id=command.profile_id, previous=state.active_profile)
     onboarded: list[DomainEvent] = [ProfileAdded(profile_id=command.profile_id, kind=command.kind), switched]
-    wanted = {"profile_type": command.kind} if command.kind in FLOW_LENGTHS else {}
-    changes = changed_fields(state.details, wanted)
-    return [*onboarded, AccountUpdated(changes=changes)] if changes else onboarded
+    wanted: dict[str, Any] = {"profile_type": command.kind} if command.kind in FLOW_LENGTHS else {}
+    return [*onboarded, *_detail_changes(state, wanted)]
 
 
 def _remove_profile(state: AccountState, profile_id: UUID) -> list[DomainEvent]:

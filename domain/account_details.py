@@ -5,13 +5,25 @@ from __future__ import annotations
 from typing import Final
 
 from domain.kinds.talent_fields import ONBOARDING_FIELDS
-from domain.vocabulary import FieldShape, day, instant, items, number, structure, text, texts
+from domain.vocabulary import (
+    FieldShape,
+    day,
+    flag,
+    instant,
+    integer,
+    items,
+    json_object,
+    number,
+    structure,
+    text,
+    texts,
+)
 
 ACCOUNT_DETAILS: Final[dict[str, FieldShape]] = {
     # Names are separate values: none is put together from the others (talent, decks).
     "first_name": text(),
     "last_name": text(),
-    "full_name": text(),
+    "full_name": text(most=100),
     "display_name": text(),
     # talent
     "date_of_birth": day(),
@@ -25,5 +37,14 @@ ACCOUNT_DETAILS: Final[dict[str, FieldShape]] = {
     "active_profile_type": text(),
     "active_dancer_key": text(),
     "active_choreographer_key": text(),
-    **ONBOARDING_FIELDS,  # talent
+    **ONBOARDING_FIELDS,  # talent; decks knows that it was completed
+    # decks
+    "email_verified": flag(),
+    "is_active": flag(),  # shown in the public view; it closes no account
+    "last_login": instant(),
+    "login_count": integer(least=0),
+    "timezone": text(),
+    "language": text(),
+    "preferences": json_object(),
+    "notification_settings": json_object(),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from domain.command import Command, Participant
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Erased, Personal, known
+from domain.identity import EnsureProfile
 from domain.item import AddItem, RemoveItem
 from domain.items import ITEMS, item_kind
 from domain.kinds import kind_named
@@ -167,7 +168,8 @@ ProfileEvent = (
 class ProfileState:
     """What decisions about a profile rest on. `conflicts` maps a field to the values still to choose from.
 
-    `version` counts the events, `verified_by` is the version of the one that changed the verification last.
+    `version` counts the events, `verified_by` is the version of the one that changed the verification last. `siblings`
+    are the profiles the account has, by kind, where the command asks for them.
     """
 
     account_id: UUID | None = None
@@ -179,11 +181,14 @@ class ProfileState:
     conflicts: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     version: int = 0
     verified_by: int | None = None
+    siblings: Mapping[UUID, str] = field(default_factory=dict)
 
 
-def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:
+def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:  # noqa: C901 – a line a command
     if isinstance(command, (CreateProfile, CompleteOnboarding)):
         return _create(state, command)
+    if isinstance(command, EnsureProfile):
+        return [] if command.kind in state.siblings.values() else _ensure(state, command)
     if state.account_id is None:
         raise NotFound("there is no such profile", field="profile_id", hint="create it with CreateProfile")
     if isinstance(command, ArchiveProfile):
@@ -205,12 +210,18 @@ def _decide(state: ProfileState, command: Command) -> list[DomainEvent]:
             raise InvalidCommand(f"a profile does not decide on {type(command).__name__}")
 
 
-def _create(state: ProfileState, command: CreateProfile | CompleteOnboarding) -> list[DomainEvent]:
+def _create(state: ProfileState, command: CreateProfile | CompleteOnboarding | EnsureProfile) -> list[DomainEvent]:
     if state.account_id is not None:
         raise AlreadyExists(f"profile {command.profile_id} exists", field="profile_id")
     wanted = command.fields | (command.told() if isinstance(command, CompleteOnboarding) else {})
     fields = without_unset(kind_named(command.kind).checked(wanted, where="fields"))
     return [ProfileCreated(account_id=command.account_id, kind=command.kind, fields=fields)]
+
+
+def _ensure(state: ProfileState, command: EnsureProfile) -> list[DomainEvent]:
+    if state.archived:
+        raise RuleViolated("the profile is archived", field="account_id", hint="create another one with CreateProfile")
+    return _create(state, command)
 
 
 def _archive(state: ProfileState, command: ArchiveProfile) -> list[DomainEvent]:
@@ -306,4 +317,20 @@ def _evolve(state: ProfileState, event: ProfileEvent) -> ProfileState:
             assert_never(event)
 
 
-PROFILE: Final = Decider("profile", ProfileState(), _decide, _evolve, owner=lambda state: state.account_id)
+def _needs(_state: ProfileState, command: Command) -> tuple[Participant, ...]:
+    return (Participant("account", command.account_id),) if isinstance(command, EnsureProfile) else ()
+
+
+def _informed(state: ProfileState, others: Mapping[UUID, Any]) -> ProfileState:
+    return replace(state, siblings={key: kind for other in others.values() for key, kind in other.profiles.items()})
+
+
+PROFILE: Final = Decider(
+    "profile",
+    ProfileState(),
+    _decide,
+    _evolve,
+    owner=lambda state: state.account_id,
+    needs=_needs,
+    informed=_informed,
+)

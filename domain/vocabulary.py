@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from domain.errors import InvalidCommand
 from domain.values import is_unset, normal_text
@@ -48,7 +49,8 @@ class FieldShape:
     """The shape of one field. `offered` is an advisory vocabulary: a value outside it is accepted and flagged.
 
     `least` and `most` bound a number, the characters of a text, or how many items a list has; commands keep the bounds,
-    imported values need not. `fields` are those of a structure, `each` is the shape of every item of a list.
+    imported values need not. `fields` are those of a structure, `each` is the shape of every item of a list. `rule`
+    says what is wrong with a text, as a bound does.
     """
 
     shape: Shape = "text"
@@ -57,6 +59,7 @@ class FieldShape:
     most: float | None = None
     fields: Mapping[str, FieldShape] = field(default_factory=dict)
     each: FieldShape | None = None
+    rule: Callable[[str], str | None] | None = None
 
     def is_outside(self, value: Any) -> bool:
         """Tell whether a set value, or one inside it, lies outside the vocabulary, where there is one."""
@@ -79,7 +82,7 @@ class FieldShape:
             case int() | float():
                 return self._beyond(value, "")
             case str():
-                return self._beyond(len(value), " characters")
+                return self._beyond(len(value), " characters") or (self.rule(value) if self.rule else None)
             case list():
                 problems = map(self.each.beyond_limit, value) if self.each else iter(())
                 return self._beyond(len(value), " items") or next(filter(None, problems), None)
@@ -168,6 +171,25 @@ def text(*offered: str, least: int | None = None, most: int | None = None) -> Fi
     return FieldShape("text", frozenset(offered), least, most)
 
 
+def url() -> FieldShape:
+    """Return a text field that holds an absolute URL."""
+    return FieldShape("text", rule=_not_absolute)
+
+
+def phone() -> FieldShape:
+    """Return a text field that holds a phone number: up to 20 characters, and no email address."""
+    return FieldShape("text", most=20, rule=lambda value: "it must not hold an @" if "@" in value else None)
+
+
+def _not_absolute(value: str) -> str | None:
+    try:
+        parts = urlsplit(value)
+        absolute = bool(parts.scheme and (parts.netloc or parts.path)) and not any(map(str.isspace, value))
+    except ValueError:  # an IPv6 address that is none
+        absolute = False
+    return None if absolute else "an absolute URL is expected (https://…)"
+
+
 def texts(*offered: str, least: int | None = None, most: int | None = None) -> FieldShape:
     """Return a field that holds a list of texts: the values they are meant to be, how few and how many."""
     return FieldShape("texts", frozenset(offered), least, most)
@@ -227,17 +249,15 @@ def check_fields(shapes: Mapping[str, FieldShape], values: Mapping[str, Any], *,
     """Return the values in stored form, None for unset; raises InvalidCommand naming the field at fault."""
     checked = {}
     for name, value in values.items():
-        shape = shapes.get(name)
+        shape, at = shapes.get(name), f"{where}.{name}" if where else name
         if shape is None:
-            raise InvalidCommand(
-                f"{of} has no field {name!r}", field=f"{where}.{name}", hint=f"its fields are {', '.join(shapes)}"
-            )
+            raise InvalidCommand(f"{of} has no field {name!r}", field=at, hint=f"its fields are {', '.join(shapes)}")
         try:
             checked[name] = shape.normal(value)
         except ValueError as error:
-            raise InvalidCommand(f"{name}: {error}", field=f"{where}.{name}") from None
+            raise InvalidCommand(f"{name}: {error}", field=at) from None
         if problem := shape.beyond_limit(checked[name]):
-            raise InvalidCommand(f"{name}: {problem}", field=f"{where}.{name}")
+            raise InvalidCommand(f"{name}: {problem}", field=at)
     return checked
 
 

@@ -18,7 +18,7 @@ from typing import Annotated, Final
 
 import typer
 
-from adapters.cli import audit, cases, commands, db, migrate, projections, records, sample, statuses, timeline
+from adapters.cli import audit, cases, commands, db, find, migrate, projections, records, sample, statuses, timeline
 from adapters.cli.output import Output
 from adapters.logging import configure_logging
 from adapters.settings import load_settings
@@ -43,6 +43,7 @@ app.command()(records.history)
 app.command()(records.explain)
 app.command()(timeline.timeline)
 app.command()(statuses.statuses)
+app.command()(find.find)
 app.command()(commands.execute)
 
 

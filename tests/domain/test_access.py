@@ -37,6 +37,8 @@ PERSONAL = {
     "SwitchActiveProfile",
     "CreateProfile",
     "CompleteOnboarding",
+    "EnsureProfile",
+    "SyncIdentity",
     "UpdateProfile",
     "ArchiveProfile",
     "ResolveConflict",

@@ -70,7 +70,7 @@ def test_an_account_is_registered_once(past: list[DomainEvent]) -> None:
     given(ACCOUNT, *past).when(COMMANDS["RegisterAccount"]).raises(AlreadyExists, field="account_id")
 
 
-@pytest.mark.parametrize("name", sorted(ON_ACCOUNTS.keys() - {"RegisterAccount"}))
+@pytest.mark.parametrize("name", sorted(ON_ACCOUNTS.keys() - {"RegisterAccount", "EnsureProfile"}))
 def test_nothing_is_done_to_an_account_nobody_registered(name: str) -> None:
     given(ACCOUNT).when(ON_ACCOUNTS[name]).raises(NotFound, field="account_id")
 

@@ -121,7 +121,7 @@ def test_fields_the_kind_does_not_have_or_of_a_wrong_shape_are_refused(field: st
     given(PROFILE, CREATED).when(_update(**{field: value})).raises(InvalidCommand, field=f"changes.{field}")
 
 
-@pytest.mark.parametrize("name", sorted(ON_PROFILES.keys() - {"CreateProfile", "CompleteOnboarding"}))
+@pytest.mark.parametrize("name", sorted(ON_PROFILES.keys() - {"CreateProfile", "CompleteOnboarding", "EnsureProfile"}))
 def test_nothing_is_done_to_a_profile_nobody_created(name: str) -> None:
     given(PROFILE).when(ON_PROFILES[name]).raises(NotFound, field="profile_id")
 

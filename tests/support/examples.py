@@ -59,6 +59,7 @@ from domain.company import (
 )
 from domain.contexts import Context
 from domain.event import Change, DomainEvent, EventMetadata, Source
+from domain.identity import EnsureProfile, SyncIdentity
 from domain.intent import (
     DeclareIntent,
     IntentDeclared,
@@ -123,6 +124,10 @@ COMMANDS: Final[dict[str, Command]] = {
             steps=("name", "skills"),
             version="v2",
         ),
+        EnsureProfile(
+            account_id=ACCOUNT_ID, email="ada@example.org", name="Ada L.", kind="deck", fields={"bio": "Owl"}
+        ),
+        SyncIdentity(account_id=ACCOUNT_ID, email="ada@example.com", full_name="Ada Lovelace"),
         UpdateProfile(profile_id=PROFILE_ID, changes={"location": "Basel"}),
         VerifyProfile(profile_id=PROFILE_ID, status=Verification.VERIFIED),
         ArchiveProfile(account_id=ACCOUNT_ID, profile_id=PROFILE_ID, reason="not needed"),
