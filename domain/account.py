@@ -11,9 +11,11 @@ from pydantic import Field
 
 from domain.access import BootstrapAdmin, Role
 from domain.account_details import ACCOUNT_DETAILS
+from domain.billing import OpenBilling, StartSubscription
 from domain.changes import changed_fields, with_changes
 from domain.command import Command, Participant
 from domain.company import AddCompanyMember
+from domain.conversation import StartConversation
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated
 from domain.event import Change, DomainEvent, Personal, known
@@ -218,7 +220,16 @@ def _decide_active(state: AccountState, command: Command) -> list[DomainEvent]: 
             return _onboarded(state, command)
         case ArchiveProfile():
             return _remove_profile(state, command.profile_id)
-        case DeclareIntent() | ReviseIntent() | WithdrawIntent() | AddCompanyMember() | AddItem():
+        case (
+            DeclareIntent()
+            | ReviseIntent()
+            | WithdrawIntent()
+            | AddCompanyMember()
+            | AddItem()
+            | StartConversation()
+            | OpenBilling()
+            | StartSubscription()
+        ):
             return []  # the account takes part only to say that it stands
         case _:
             raise InvalidCommand(f"an account does not decide on {type(command).__name__}")

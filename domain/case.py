@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from domain.case_fields import CASE_FIELDS, checked
 from domain.changes import changed_fields, with_changes
-from domain.command import Command, Participant
+from domain.command import Command, Participant, not_ahead
 from domain.decider import Decider
 from domain.errors import AlreadyExists, InvalidCommand, NotFound, RuleViolated, TransitionForbidden
 from domain.event import Change, DomainEvent, Personal, known
@@ -70,13 +70,7 @@ class _Effective(_CaseCommand):
 
     def at(self, now: datetime) -> Self:
         """Return the command with its time; raises InvalidCommand for a time that lies ahead."""
-        if self.effective_at is None:
-            return self.model_copy(update={"effective_at": now})
-        if self.effective_at > now:
-            raise InvalidCommand(
-                "a status cannot take effect in the future", field="effective_at", hint="issue the command when it does"
-            )
-        return self
+        return not_ahead(self, "effective_at", now)
 
 
 class OpenCase(_Effective):
@@ -141,9 +135,7 @@ class CorrectCaseStatus(_CaseCommand):
 
     def at(self, now: datetime) -> Self:
         """Raise InvalidCommand for a time that lies ahead."""
-        if self.effective_at is not None and self.effective_at > now:
-            raise InvalidCommand("a status cannot take effect in the future", field="effective_at")
-        return self
+        return self if self.effective_at is None else not_ahead(self, "effective_at", now)
 
 
 class RemoveCaseStatus(_CaseCommand):

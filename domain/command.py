@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -40,6 +40,19 @@ class Command(BaseModel):
     def at(self, now: datetime) -> Self:  # noqa: ARG002 – for those to whom time matters
         """Return the command as it is issued at this time; raises InvalidCommand for what cannot be said then."""
         return self
+
+
+C = TypeVar("C", bound=Command)
+
+
+def not_ahead(command: C, field: str, now: datetime) -> C:
+    """Return the command with the time in a field, now where none is given; raises InvalidCommand if it lies ahead."""
+    given: datetime | None = getattr(command, field)
+    if given is None:
+        return command.model_copy(update={field: now})
+    if given > now:
+        raise InvalidCommand("this lies in the future", field=field, hint="issue the command when it has happened")
+    return command
 
 
 COMMAND_TYPES: Final[dict[str, type[Command]]] = {}

@@ -13,10 +13,12 @@ from uuid import UUID
 from domain import access
 from domain.access import ACCESS, Actor, Permissions
 from domain.account import ACCOUNT
+from domain.billing import BILLING
 from domain.case import CASE
 from domain.collective import COLLECTIVE
 from domain.command import Command, Participant
 from domain.company import COMPANY
+from domain.conversation import CONVERSATION
 from domain.decider import Decider
 from domain.errors import CommandIdReused, CommandRejected, NotFound, VersionConflict
 from domain.event import DomainEvent, EventMetadata, NewEvent, Recorded
@@ -26,7 +28,8 @@ from domain.profile import PROFILE
 from domain.status_catalogue import STATUS
 
 AGGREGATES: Final[dict[str, Decider[Any]]] = {
-    decider.name: decider for decider in (ACCOUNT, PROFILE, ITEM, INTENT, CASE, COLLECTIVE, COMPANY, STATUS, ACCESS)
+    decider.name: decider
+    for decider in (ACCOUNT, PROFILE, ITEM, INTENT, CONVERSATION, BILLING, CASE, COLLECTIVE, COMPANY, STATUS, ACCESS)
 }
 """Every aggregate by its name, which is also what the topics of its events begin with."""
 ATTEMPTS: Final = 5

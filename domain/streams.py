@@ -28,6 +28,16 @@ def intent_id(account_id: UUID, context: str) -> UUID:
     return uuid5(account_id, f"intent\x1f{context}")
 
 
+def conversation_id(account_id: UUID, name: str = "") -> UUID:
+    """Return the id of a conversation that an import found with an account; the name tells several apart."""
+    return uuid5(account_id, f"conversation\x1f{name}")
+
+
+def billing_id(account_id: UUID) -> UUID:
+    """Return the id of the one billing account of an account."""
+    return uuid5(account_id, "billing\x1f")
+
+
 def migration_id(system: str) -> UUID:
     """Return the stream that holds the runs of a legacy system."""
     return uuid5(NAMESPACE, f"migration\x1f{system}")

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from domain.errors import InvalidCommand
-from domain.values import is_unset, normal_text
+from domain.values import in_utc, is_unset, normal_text
 from domain.wall_clock import read_wall_clock
 
 Shape = Literal[
@@ -153,10 +153,12 @@ def _instant(value: str) -> str:
     moment = datetime.fromisoformat(value.strip())
     if moment.tzinfo is None:
         raise ValueError("a time needs its zone (2026-01-31T12:00:00Z)")
-    try:
-        return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-    except OverflowError as error:
-        raise ValueError("no point in time anybody can mean") from error
+    return instant_text(in_utc(moment))
+
+
+def instant_text(moment: datetime) -> str:
+    """Return a point in time as an instant field holds it: RFC 3339, UTC, with microseconds."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _day(value: str) -> str:

@@ -31,6 +31,9 @@ OWNED: Final = {
     "profiles": "account_id",
     "intents": "account_id",
     "items": "account_id",
+    "conversations": "account_id",
+    "messages": "conversation_id",
+    "billing_accounts": "account_id",
     "status_history": "owner_id",
     "company_members": "company_id",
 }

@@ -1,4 +1,7 @@
-"""The status histories of cases, and of the verification of profiles: an entry a row, from when to when it held."""
+"""The status histories of cases and subscriptions, and of the verification of profiles.
+
+An entry a row, from when to when it held.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, assert_never
 
+from domain.billing import SubscriptionCancelled, SubscriptionEvent, SubscriptionStarted, SubscriptionStatusChanged
 from domain.case import CaseStatusChanged, CaseStatusCorrected, CaseStatusRemoved, StatusEntryEvent, deadlines
 from domain.event import Recorded, known
 from domain.profile import ProfileVerificationChanged
 from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Key, ReadModel, Row, Rows
 
-_Event = StatusEntryEvent | ProfileVerificationChanged
+_Event = StatusEntryEvent | ProfileVerificationChanged | SubscriptionEvent
 _UNSET: Final = (
     *("previous", "active_to", "notes", "reason", "superseded_by", "day", "date_text", "date_at", "date_zone"),
     *("delivery_date", "client_date", "duration_s"),
@@ -31,7 +35,7 @@ def _others(event: _Event) -> set[int | None]:
             return {event.follows}
         case CaseStatusChanged(superseded_by=int()):
             return set()
-        case CaseStatusChanged():
+        case CaseStatusChanged() | SubscriptionStarted() | SubscriptionStatusChanged() | SubscriptionCancelled():
             return {event.follows, event.precedes}
         case CaseStatusCorrected():
             return {event.entry, *event.left_between, event.follows, event.precedes}
@@ -84,6 +88,9 @@ def _evolve(rows: Rows, recorded: Recorded) -> Mapping[Key, Row]:
             # Version 1 does not say what it follows, so whether it is the active one is not known either.
             if recorded.schema_version > 1:
                 _place(entries, number, event.follows, None)
+        case SubscriptionStarted() | SubscriptionStatusChanged() | SubscriptionCancelled():
+            entries.begin(_subscribed(event, recorded))
+            _place(entries, number, event.follows, event.precedes)
         case CaseStatusChanged():
             entries.begin(_changed(event, recorded))
             if event.superseded_by is None:
@@ -168,6 +175,18 @@ def _verified(event: ProfileVerificationChanged, recorded: Recorded, entries: _E
     )
 
 
+def _subscribed(event: SubscriptionEvent, recorded: Recorded) -> Row:
+    return _entry(
+        recorded,
+        event.status,
+        event.effective_at,
+        owner_kind="subscription",
+        previous=event.previous,
+        notes=known(event.notes),
+        carried={"written": event.written} if event.written else {},
+    )
+
+
 def _said(event: CaseStatusChanged | CaseStatusCorrected) -> Row:
     limits = deadlines(event.status, event.day)
     delivery, client = limits or (None, None)
@@ -204,7 +223,7 @@ def _entry(recorded: Recorded, status: str | None, active_from: datetime, **colu
 
 MODEL: Final = ReadModel(
     "status_history",
-    version=1,
+    version=2,
     key=("owner_id", "entry"),
     topics=topics_of(_Event),
     touches=_touches,

@@ -22,7 +22,17 @@ from domain.errors import NotFound
 from domain.event import Recorded
 from domain.profile import Verification
 from domain.streams import status_id
-from projections import company_members, intents, items, legacy_ids, profiles, status_history
+from projections import (
+    billing_accounts,
+    company_members,
+    conversations,
+    intents,
+    items,
+    legacy_ids,
+    messages,
+    profiles,
+    status_history,
+)
 from projections.account_view import account_view
 from projections.as_of import in_force, rows_known_at
 from projections.as_of import known_at as row_known_at
@@ -33,10 +43,12 @@ from projections.read_model import ReadModel, Row
 AsOf = Annotated[
     str | None,
     typer.Option(
-        "--as-of", metavar="TIME", help="With the status that held then (case, profile): an ISO time with its zone."
+        "--as-of",
+        metavar="TIME",
+        help="With the status that held then (case, profile, billing): an ISO time with its zone.",
     ),
 ]
-_STATUS_OF_CASE: Final = {
+_STATUS_COLUMNS: Final = {
     "status": "status",
     "status_entry": "entry",
     "status_since": "active_from",
@@ -44,7 +56,14 @@ _STATUS_OF_CASE: Final = {
     "delivery_date": "delivery_date",
     "client_date": "client_date",
 }
-"""The columns of a case that say its status, and those of an entry they come from."""
+"""The columns of a case or billing account that say its status, and those of an entry they come from."""
+_OF_ACCOUNT: Final[dict[str, tuple[ReadModel, tuple[str, ...]]]] = {
+    "intents": (intents.MODEL, ("intent_id", "context", "status")),
+    "conversations": (conversations.MODEL, ("conversation_id", "context", "message_count")),
+    "billing": (billing_accounts.MODEL, ("billing_id", "status")),
+}
+"""What other streams hold of an account, and what is shown of it."""
+_OF_MESSAGE: Final = ("number", "sent_at", "role", "content", "off_record")
 _CODE: Final = re.compile("[a-z0-9_]{1,50}")
 
 
@@ -68,8 +87,8 @@ def show(
 ) -> None:
     """Show a record as it is now, as it was at a time (--as-of), or as it was known at a time (--known-at)."""
     out, at, then_at = Output(as_json=as_json), known_at_moment(known_at), moment("--as-of", as_of)
-    if then_at is not None and kind not in ("case", "profile"):
-        raise typer.BadParameter("--as-of is for a case or a profile: only they have a status history")
+    if then_at is not None and kind not in ("case", "profile", "billing"):
+        raise typer.BadParameter("--as-of is for a case, profile or billing account: only they have a status history")
     with opened() as app:
         stream, events = _shown_history(app, record_id, actor, kind)
         row = _row(app, MODELS[kind], stream, events, at)
@@ -167,7 +186,7 @@ def _row(
 def _status_then(
     app: Application, row: Row, events: Sequence[Recorded], then: datetime, at: datetime | int | None
 ) -> Row:
-    """Return the status part of a case or profile as it was at a time: as we know it now, or as we knew it at `at`."""
+    """Return the status part of a record as it was at a time: as we know it now, or as we knew it at `at`."""
     if at is None:
         entry = CaseQueries(app.reads).status_as_of(events[0].stream, then)
     else:
@@ -176,8 +195,9 @@ def _status_then(
         return {"as_of": then, "verification": entry["status"] if entry else Verification.UNVERIFIED.value}
     # Of an entry that says nobody knew the status there is nothing to say, as in the row of the present.
     holds = entry if entry and entry["status"] is not None else {}
-    found: Row = {"as_of": then, **{name: holds.get(column) for name, column in _STATUS_OF_CASE.items()}}
-    return found | {"due_on": found["delivery_date"]}
+    found: Row = {"as_of": then}
+    found |= {name: holds.get(column) for name, column in _STATUS_COLUMNS.items() if name in row}
+    return found | ({"due_on": found["delivery_date"]} if "due_on" in row else {})
 
 
 def _belongings(app: Application, kind: Kind, row: Row, events: Sequence[Recorded], at: datetime | int | None) -> Row:
@@ -187,6 +207,9 @@ def _belongings(app: Application, kind: Kind, row: Row, events: Sequence[Recorde
             return _of_account(app, row, events, now=at is None)
         case "company":
             return {"members": [_member(member) for member in rows_known_at(company_members.MODEL, events, at)]}
+        case "conversation":
+            found = rows_known_at(messages.MODEL, events, at)
+            return {"messages": [{name: message[name] for name in _OF_MESSAGE} for message in found]}
         case "collective" if at is None:
             counts = CaseQueries(app.reads).statuses_in(row["collective_id"])
             return {
@@ -198,16 +221,14 @@ def _belongings(app: Application, kind: Kind, row: Row, events: Sequence[Recorde
 
 
 def _of_account(app: Application, row: Row, events: Sequence[Recorded], *, now: bool) -> Row:
-    """Return the profiles an account had with its last event that the row knows, and the intents it has now."""
+    """Return the profiles an account had with its last event that the row knows, and what else it has now."""
     state = ACCOUNT.fold(recorded.event for recorded in events[: row["version"]])
     found: Row = {"profiles": [{"profile_id": key, "kind": kind} for key, kind in state.profiles.items()]}
     if now:
         mine = {"account_id": row["account_id"]}
         found["view"] = account_view(row, app.reads.fetch(profiles.MODEL, **mine), app.reads.fetch(items.MODEL, **mine))
-        found["intents"] = [
-            {name: intent[name] for name in ("intent_id", "context", "status")}
-            for intent in app.reads.fetch(intents.MODEL, **mine)
-        ]
+        for name, (model, columns) in _OF_ACCOUNT.items():
+            found[name] = [{column: each[column] for column in columns} for each in app.reads.fetch(model, **mine)]
     return found
 
 

@@ -15,15 +15,32 @@ from domain import access
 from domain.access import Actor, Permissions
 from domain.account import AccountRegistered
 from domain.errors import AccessDenied, ConfigurationInvalid, InvalidCommand, NotFound
-from projections import accounts, cases, collectives, companies, intents, items, legacy_ids, profiles, statuses
+from domain.streams import billing_id
+from projections import (
+    accounts,
+    billing_accounts,
+    cases,
+    collectives,
+    companies,
+    conversations,
+    intents,
+    items,
+    legacy_ids,
+    profiles,
+    statuses,
+)
 from projections.read_model import ReadModel, Row
 
-Kind = Literal["account", "profile", "intent", "item", "case", "company", "collective", "status"]
+Kind = Literal[
+    "account", "profile", "intent", "item", "conversation", "billing", "case", "company", "collective", "status"
+]
 MODELS: Final[dict[str, ReadModel]] = {
     "account": accounts.MODEL,
     "profile": profiles.MODEL,
     "intent": intents.MODEL,
     "item": items.MODEL,
+    "conversation": conversations.MODEL,
+    "billing": billing_accounts.MODEL,
     "case": cases.MODEL,
     "company": companies.MODEL,
     "collective": collectives.MODEL,
@@ -35,11 +52,14 @@ _KIND_OF_FIELD: Final[dict[str, Kind]] = {
     "person_id": "account",
     "profile_id": "profile",
     "item_id": "item",
+    "conversation_id": "conversation",
     "case_id": "case",
     "company_id": "company",
     "collective_id": "collective",
 }
 """What the id in a field of a command is of."""
+_OF_ACCOUNT: Final[tuple[Kind, ...]] = ("profile", "intent", "conversation", "billing")
+"""What belongs to an account, so that its id may stand for the account and the other way round."""
 
 
 def well_formed(name: str) -> str:
@@ -107,9 +127,9 @@ def reading(app: Application, option: str | None) -> tuple[Actor, Permissions]:
 def record_of(app: Application, name: str, permissions: Permissions, kind: Kind | None = None) -> UUID:
     """Return the stream that an id names, as a record of the kind asked for; the read models must have caught up.
 
-    An account stands for its active profile, a profile or intent for its account. Raises NotFound, or AccessDenied
-    where somebody who may not read the answer could learn from it what there is: a legacy id that was taken in and one
-    that was not are refused alike.
+    An account stands for its active profile, its billing account, its only intent or conversation; what an account has
+    stands for the account. Raises NotFound, or AccessDenied where somebody who may not read the answer could learn from
+    it what there is: a legacy id that was taken in and one that was not are refused alike.
     """
     stream = _as_uuid(name)
     if stream is None:
@@ -164,28 +184,33 @@ def _as_kind(app: Application, stream: UUID, kind: Kind, permissions: Permission
     if app.reads.find(MODELS[kind], (stream,)):
         return stream
     if kind == "account":
-        owned = app.reads.find(profiles.MODEL, (stream,)) or app.reads.find(intents.MODEL, (stream,))
+        owned = next(filter(None, (app.reads.find(MODELS[name], (stream,)) for name in _OF_ACCOUNT)), None)
         return owned["account_id"] if owned else stream
-    account = app.reads.find(accounts.MODEL, (stream,)) if kind in ("profile", "intent") else None
-    if account is None:
-        return stream
-    if kind == "profile":
-        profile: UUID | None = account["active_profile_id"] or account["primary_profile_id"]
-        return profile or stream
-    return _only_intent(app, account, permissions)
+    account = app.reads.find(accounts.MODEL, (stream,)) if kind in _OF_ACCOUNT else None
+    match kind:
+        case _ if account is None:
+            return stream
+        case "profile":
+            profile: UUID | None = account["active_profile_id"] or account["primary_profile_id"]
+            return profile or stream
+        case "billing":
+            return billing_id(stream)
+        case _:
+            return _only(app, kind, account, permissions)
 
 
-def _only_intent(app: Application, account: Row, permissions: Permissions) -> UUID:
+def _only(app: Application, kind: Kind, account: Row, permissions: Permissions) -> UUID:
     access.check_read(permissions, account["account_id"])
-    found = app.reads.fetch(intents.MODEL, account_id=account["account_id"])
+    model = MODELS[kind]
+    found = app.reads.fetch(model, account_id=account["account_id"])
     if len(found) == 1:
-        only: UUID = found[0]["intent_id"]
+        only: UUID = found[0][model.key[0]]
         return only
-    listed = ", ".join(f"{row['context']}: {row['intent_id']}" for row in found)
+    listed = ", ".join(f"{row['context'] or kind}: {row[model.key[0]]}" for row in found)
     raise NotFound(
-        f"the account has {len(found)} intents; name one of them",
+        f"the account has {len(found)} {kind}s; name one of them",
         field="id",
-        hint=listed or "declare one with DeclareIntent",
+        hint=listed or ("declare one with DeclareIntent" if kind == "intent" else "start one with StartConversation"),
     )
 
 

@@ -1,4 +1,4 @@
-"""`dossier timeline`: which status a case or profile had, from when to when, and who said so."""
+"""`dossier timeline`: which status a case, profile or subscription had, from when to when, and who said so."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from projections import accounts, status_history
 from projections.as_of import rows_known_at
 from projections.read_model import Row
 
-_KINDS: Final = ("case", "profile")
+_KINDS: Final = ("case", "profile", "billing")
 _ORDER: Final = ("active_from", "place", "entry")
 
 
@@ -32,7 +32,7 @@ def timeline(
     actor: ActorOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the status history of a case or profile, in the order in which the statuses took effect."""
+    """Show the status history of a case, profile or billing account, in the order in which the statuses took effect."""
     out, at, now = Output(as_json=as_json), known_at_moment(known_at), datetime.now(UTC)
     with opened() as app:
         app.catch_up()
@@ -41,7 +41,9 @@ def timeline(
         events = app.dossier.history(stream, actor=who)
         kind = events[0].topic.partition(".")[0]
         if kind not in _KINDS:
-            raise NotFound(f"{stream} has no status history", field="id", hint="a case or a profile has one")
+            raise NotFound(
+                f"{stream} has no status history", field="id", hint="a case, a profile or a billing account has one"
+            )
         if at is None:
             entries = CaseQueries(app.reads).timeline(stream)
         else:

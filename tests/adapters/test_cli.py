@@ -378,11 +378,44 @@ def test_show_finds_by_uuid_and_by_legacy_id(report: dict[str, Any]) -> None:
         assert all(entry["intent_id"] in result.json["error"]["hint"] for entry in account["intents"])
 
 
+def test_conversation_and_billing_of_an_account(account: UUID) -> None:
+    def run(command: str, *, actor: UUID | None = account, **data: Any) -> None:
+        acting = ("--actor", actor) if actor else ()
+        fine("execute", command, "--data", json.dumps(data, default=str), *acting)
+
+    before = fine("show", "account", account)["version"]
+    talk, the_account = uuid4(), {"account_id": account}
+    run("StartConversation", conversation_id=talk, **the_account)
+    run("RecordMessage", conversation_id=talk, role="user", content="hello", sent_at="2026-01-02T00:00:00Z")
+    run("RecordMessage", conversation_id=talk, role="user", off_record=True)
+    shown = fine("show", "conversation", account, "--actor", account)
+    assert (shown["conversation_id"], shown["message_count"], shown["interaction_count"]) == (str(talk), 2, 2)
+    assert [(message["content"], message["off_record"]) for message in shown["messages"]] == [
+        ("hello", False),
+        (None, True),
+    ]
+    data = json.dumps({**the_account, "status": "active"}, default=str)
+    assert refused("execute", "StartSubscription", "--data", data, "--actor", account)[1]["code"] == "access_denied"
+    run("StartSubscription", actor=None, **the_account, effective_at="2026-01-02T00:00:00Z")
+    run("CancelSubscription", **the_account, effective_at="2026-02-02T00:00:00Z", reason="too dear")
+    billing = fine("show", "billing", account, "--actor", account)
+    assert billing["status"] == "cancelled"
+    then = fine("show", "billing", account, "--as-of", "2026-01-09T00:00:00Z")
+    assert (then["status"], then["status_entry"], "due_on" in then) == ("active", 2, False)
+    entries = fine("timeline", billing["billing_id"])["entries"]
+    assert [(entry["status"], entry["is_active"]) for entry in entries] == [("active", False), ("cancelled", True)]
+    owner = fine("show", "account", billing["billing_id"])
+    assert (owner["version"], owner["billing"][0]["status"]) == (before, "cancelled")
+    assert owner["conversations"] == [{"conversation_id": str(talk), "context": None, "message_count": 2}]
+
+
 def test_show_what_is_not_there(account: UUID) -> None:
     for arguments in (
         ("show", "account", uuid4()),
         ("show", "account", "legacy:contexts/User/nobody"),
         ("show", "intent", account),
+        ("show", "conversation", account),
+        ("show", "billing", account),
         ("history", uuid4()),
         ("explain", account, "shoe_size"),
         ("show", "account", account, "--known-at", "0"),
@@ -482,6 +515,8 @@ def test_reads_take_an_actor(account: UUID, monkeypatch: pytest.MonkeyPatch) -> 
         for arguments in (
             ("show", "profile", profile),
             ("show", "intent", account),
+            ("show", "conversation", account),
+            ("show", "billing", account),
             ("history", account),
             ("explain", profile, "location"),
             ("history", uuid4()),

@@ -48,6 +48,10 @@ PERSONAL = {
     "DeclareIntent",
     "ReviseIntent",
     "WithdrawIntent",
+    "StartConversation",
+    "RecordMessage",
+    "SummariseHistory",
+    "CancelSubscription",
 }
 STAFF_ONLY = set(COMMANDS) - PERSONAL - {"BootstrapAdmin"}
 MAY = {

@@ -20,6 +20,16 @@ from domain.account import (
     RevokeRole,
     SwitchActiveProfile,
 )
+from domain.billing import (
+    BILLING,
+    CancelSubscription,
+    ChangeSubscriptionStatus,
+    OpenBilling,
+    StartSubscription,
+    Subscription,
+    SubscriptionStatusChanged,
+    UpdateBilling,
+)
 from domain.case import (
     CASE,
     CaseConflictRecorded,
@@ -45,6 +55,16 @@ from domain.company import (
     UpdateCompany,
 )
 from domain.contexts import Context, Tone
+from domain.conversation import (
+    ConversationStarted,
+    HistorySummarised,
+    InteractionsCounted,
+    MessageRecorded,
+    MessageRole,
+    RecordMessage,
+    StartConversation,
+    SummariseHistory,
+)
 from domain.errors import CommandRejected
 from domain.event import ERASED, DomainEvent, EventMetadata, NewEvent, Recorded, personal_fields
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
@@ -61,7 +81,7 @@ from domain.profile import (
 )
 from domain.service import Append, Dossier, EventStore, Receipt
 from domain.status_catalogue import DefineStatus, RetireStatus, StatusDefined, StatusDefinition
-from domain.streams import imported_id, migration_id, status_id
+from domain.streams import billing_id, imported_id, migration_id, status_id
 from domain.timeline import Entry
 from domain.wall_clock import read_wall_clock
 from projections.read_model import ReadModel, Row, fold_events
@@ -160,9 +180,11 @@ Step = Command | Import | Follow
 
 
 def histories() -> st.SearchStrategy[list[Step]]:
-    """Strategy for interleaved steps over a few accounts, profiles, intents, snapshots, runs, and cases with theirs."""
+    """Strategy for interleaved steps over a few accounts with all that is theirs, snapshots, runs, cases."""
     return st.builds(uuid4).flatmap(
-        lambda base: st.lists(_steps(base) | _case_steps(base), max_size=50).map(opening(base).__add__)
+        lambda base: st.lists(_steps(base) | _case_steps(base) | _beside_steps(base), max_size=50).map(
+            opening(base).__add__
+        )
     )
 
 
@@ -196,9 +218,12 @@ def _import(log: Log, step: Import, now: datetime) -> None:
 
 def placed(event: DomainEvent, earlier: Sequence[Recorded]) -> DomainEvent:
     """Return the event, a status with the entries between which it takes its place, as an import says them."""
-    if not isinstance(event, CaseStatusChanged) or event.superseded_by is not None:
+    if isinstance(event, SubscriptionStatusChanged):
+        timeline = BILLING.fold(before.event for before in earlier).timeline
+    elif isinstance(event, CaseStatusChanged) and event.superseded_by is None:
+        timeline = CASE.fold(before.event for before in earlier).timeline
+    else:
         return event
-    timeline = CASE.fold(before.event for before in earlier).timeline
     neighbours = timeline.neighbours(Entry(event.effective_at, len(earlier) + 1, event.status))
     return event.model_copy(update=neighbours._asdict())
 
@@ -207,7 +232,9 @@ def _fits(event: DomainEvent, earlier: list[DomainEvent]) -> bool:
     match event:
         case ProfileConflictRecorded() | CaseConflictRecorded() | CaseStatusChanged() | CompanyMemberAdded():
             return bool(earlier)
-        case CaseOpened() | CompanyRegistered() | CollectiveOpened():
+        case MessageRecorded() | HistorySummarised() | InteractionsCounted() | SubscriptionStatusChanged():
+            return bool(earlier)
+        case CaseOpened() | CompanyRegistered() | CollectiveOpened() | ConversationStarted():
             return not earlier
         case MigrationRunStarted(run_id=run_id) | MigrationRunCompleted(run_id=run_id):
             runs = [type(before) for before in earlier if getattr(before, "run_id", None) == run_id]
@@ -302,6 +329,36 @@ _case_fields = st.fixed_dictionaries(
 )
 _filled = st.sampled_from([{}, {}, {"deadline_date": "2024-03-01"}, {"protocol_number": "17"}, {"rnm_number": "R1"}])
 _company_fields = st.fixed_dictionaries({}, optional={"name": _texts, "tax_id": _texts, "notes": _texts})
+
+
+def _beside_steps(base: UUID) -> st.SearchStrategy[Step]:
+    """Strategy for what happens beside account and profile: messages and billing."""
+    account, talk = st.sampled_from(_ids(base, "account")), st.sampled_from(_ids(base, "conversation"))
+    mine, the_talk = {"account_id": account}, {"conversation_id": talk}
+    status = st.sampled_from([*Subscription, "canceled"])
+    billing = account.map(billing_id)
+    fields = st.sampled_from([{}, {"stripe_customer_id": "c1"}, {"subscription_tier": "gold", "trial_ends_at": ""}])
+    begun = st.builds(ConversationStarted, **mine, began_at=_times)
+    message = st.builds(MessageRecorded, role=st.none() | _texts, content=st.none() | _texts, sent_at=_times)
+    summary = st.builds(HistorySummarised, summary=st.none() | _texts, summary_version=st.none() | _texts)
+    kept = st.builds(
+        SubscriptionStatusChanged, status=_texts, effective_at=_times.map(lambda at: at or START), notes=_texts
+    )
+    commands: list[st.SearchStrategy[Step]] = [
+        st.builds(StartConversation, **the_talk, **mine, began_at=_times),
+        st.builds(RecordMessage, **the_talk, role=st.sampled_from(MessageRole), content=_texts, sent_at=_times),
+        st.builds(RecordMessage, **the_talk, role=st.just(MessageRole.USER), off_record=st.just(True)),
+        st.builds(SummariseHistory, **the_talk, summary=st.just("short"), prompt_tokens=_counts),
+        st.builds(OpenBilling, **mine, fields=fields),
+        st.builds(UpdateBilling, **mine, changes=fields),
+        st.builds(StartSubscription, **mine, fields=fields, effective_at=_times),
+        st.builds(ChangeSubscriptionStatus, **mine, status=status, effective_at=_times),
+        st.builds(CancelSubscription, **mine, effective_at=_times, reason=_reasons),
+        st.builds(Import, talk, begun),
+        st.builds(Import, talk, message | summary | st.builds(InteractionsCounted, total=_counts)),
+        st.builds(Import, billing, kept),
+    ]
+    return st.one_of(*commands)
 
 
 def _case_steps(base: UUID) -> st.SearchStrategy[Step]:

@@ -25,6 +25,18 @@ from domain.account import (
     SwitchActiveProfile,
     UpdateAccount,
 )
+from domain.billing import (
+    BillingOpened,
+    BillingUpdated,
+    CancelSubscription,
+    ChangeSubscriptionStatus,
+    OpenBilling,
+    StartSubscription,
+    SubscriptionCancelled,
+    SubscriptionStarted,
+    SubscriptionStatusChanged,
+    UpdateBilling,
+)
 from domain.case import (
     CaseClosed,
     CaseConflictRecorded,
@@ -58,6 +70,16 @@ from domain.company import (
     UpdateCompany,
 )
 from domain.contexts import Context
+from domain.conversation import (
+    ConversationStarted,
+    HistorySummarised,
+    InteractionsCounted,
+    MessageRecorded,
+    MessageRole,
+    RecordMessage,
+    StartConversation,
+    SummariseHistory,
+)
 from domain.event import Change, DomainEvent, EventMetadata, Source
 from domain.identity import EnsureProfile, SyncIdentity
 from domain.intent import (
@@ -97,6 +119,7 @@ CASE_ID: Final = UUID("0f000000-0000-4000-8000-000000000001")
 ITEM_ID: Final = UUID("7e6d5c4b-3a29-4818-9706-f5e4d3c2b1a0")
 COMPANY_ID: Final = UUID("0f000000-0000-4000-8000-000000000002")
 COLLECTIVE_ID: Final = UUID("0f000000-0000-4000-8000-000000000003")
+CONVERSATION_ID: Final = UUID("0f000000-0000-4000-8000-000000000004")
 STREAM_ID: Final = UUID("0c000000-0000-4000-8000-000000000001")
 RUN_ID: Final = UUID("0d000000-0000-4000-8000-000000000001")
 COMMAND_ID: Final = UUID("0e000000-0000-4000-8000-000000000001")
@@ -144,6 +167,30 @@ COMMANDS: Final[dict[str, Command]] = {
         DeclareIntent(account_id=ACCOUNT_ID, context=Context.SERVICE, fields={"service_type": "seeking"}),
         ReviseIntent(account_id=ACCOUNT_ID, context=Context.SERVICE, changes={"service_type": "offering"}),
         WithdrawIntent(account_id=ACCOUNT_ID, context=Context.SERVICE),
+        StartConversation(
+            conversation_id=CONVERSATION_ID, account_id=ACCOUNT_ID, context=Context.SERVICE, began_at=_EARLIER
+        ),
+        RecordMessage(
+            conversation_id=CONVERSATION_ID, role=MessageRole.USER, content="How do I sleep again?", sent_at=_EARLIER
+        ),
+        SummariseHistory(
+            conversation_id=CONVERSATION_ID,
+            summary="sleeps badly",
+            summary_version="batch-v1",
+            prompt_tokens=900,
+            completion_tokens=80,
+            cost_usd=0.0021,
+        ),
+        OpenBilling(account_id=ACCOUNT_ID, fields={"stripe_customer_id": "cus_1"}),
+        UpdateBilling(account_id=ACCOUNT_ID, changes={"subscription_plan": "starter"}),
+        StartSubscription(
+            account_id=ACCOUNT_ID,
+            status="trialing",
+            fields={"stripe_subscription_id": "sub_1", "trial_ends_at": "2023-06-15T00:00:00Z"},
+            effective_at=_EARLIER,
+        ),
+        ChangeSubscriptionStatus(account_id=ACCOUNT_ID, status="past_due", effective_at=_LATER, notes="card declined"),
+        CancelSubscription(account_id=ACCOUNT_ID, reason="not needed any more"),
         RegisterCompany(company_id=COMPANY_ID, fields={"name": "Açúcar & Filhos", "tax_id": "12.345.678/0001-95"}),
         UpdateCompany(company_id=COMPANY_ID, changes={"phone_number": "+55 11 0000-0000"}),
         AddCompanyMember(company_id=COMPANY_ID, account_id=ACCOUNT_ID, role="HR"),
@@ -233,6 +280,39 @@ EVENTS: Final[dict[str, DomainEvent]] = {
         ),
         IntentRevised(changes={"tone_preference": Change(old="light", new="serious")}),
         IntentWithdrawn(reason="found somebody"),
+        ConversationStarted(
+            account_id=ACCOUNT_ID,
+            context="romantic",
+            context_profile_id="cl9ebqhxk00003b600tymydho",
+            began_at=_LATER,
+            interactions=12,
+        ),
+        MessageRecorded(role="user", content="¿Cómo duermo? 🌙", sent_at=_LATER, key="cm1"),
+        HistorySummarised(
+            summary="sleeps badly",
+            summary_version="batch-v1",
+            token_usage={"prompt_tokens": 900, "cost_usd": 0.0021, "recorded_at": "2023-06-01T08:30:00.120000Z"},
+        ),
+        InteractionsCounted(total=42),
+        BillingOpened(
+            account_id=ACCOUNT_ID,
+            fields={"stripe_customer_id": "cus_1", "trial_ends_at": "2023-06-15T00:00:00.000000Z"},
+        ),
+        BillingUpdated(changes={"subscription_plan": Change(old="starter", new="enterprise")}),
+        SubscriptionStarted(
+            status="trialing", effective_at=_LATER, follows=2, changes={"cancelled_at": Change(old="x")}
+        ),
+        SubscriptionStatusChanged(
+            status="past_due", previous="trialing", effective_at=_LATER, follows=3, precedes=7, notes="card declined"
+        ),
+        SubscriptionCancelled(
+            previous="past_due",
+            effective_at=_LATER,
+            follows=4,
+            written="canceled",
+            notes="not needed any more",
+            changes={"cancelled_at": Change(new="2023-06-01T08:30:00.120000Z")},
+        ),
         LegacySnapshotRecorded(
             system="contexts",
             table="ContextProfile",

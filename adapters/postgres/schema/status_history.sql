@@ -4,7 +4,7 @@ CREATE TABLE status_history (
     entry         int         NOT NULL CHECK (entry >= 1),    -- the version of the event that made it
     place         int         NOT NULL,    -- among entries that begin at one time: its number, or that of the entry it
                                            -- superseded
-    owner_kind    text        NOT NULL CHECK (owner_kind IN ('case', 'profile')),
+    owner_kind    text        NOT NULL CHECK (owner_kind IN ('case', 'profile', 'subscription')),
     status        text,                    -- null: nobody knows it
     previous      text,                    -- the status of the entry before
     active_from   timestamptz NOT NULL,
