@@ -16,11 +16,13 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
+from adapters.master_key import master_keys
 from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore, open_pool
 from adapters.postgres.read_store import PostgresReadStore
+from adapters.sealing import MasterKeys
 from adapters.settings import Settings
 from domain.service import Dossier
 from projections.all import READ_MODELS
@@ -53,7 +55,7 @@ class Application:
 
     def namespace(self, prefix: str) -> Application:
         """Return the same application over schemas of its own, whose names begin with the prefix."""
-        events = PostgresEventStore(self.pool, f"{prefix}{self.events.schema}")
+        events = PostgresEventStore(self.pool, f"{prefix}{self.events.schema}", self.events.master)
         dossier = Dossier(events, self.dossier.clock, self.dossier.new_id)
         return Application(self.pool, dossier, events, PostgresReadStore(self.pool, prefix))
 
@@ -76,6 +78,12 @@ def database_url(settings: Settings) -> str:
     return embedded(settings)[0].ensure_running()
 
 
+def sealing_keys(settings: Settings) -> MasterKeys | None:
+    """Return the master keys, None where nothing is sealed: on a server of one's own without a configured key."""
+    home = embedded(settings)[0].home if settings.database_url is None else None
+    return master_keys(settings, home)
+
+
 def server_version(url: str) -> int:
     """Return the version of a PostgreSQL server as it counts them (180001); raises StoreUnavailable."""
     with translated(), psycopg.connect(url, connect_timeout=10) as connection:
@@ -85,9 +93,10 @@ def server_version(url: str) -> int:
 @contextmanager
 def application(settings: Settings) -> Iterator[Application]:
     """Open the application; an embedded database is initialised on the way, another only by `dossier db init`."""
-    pool = open_pool(database_url(settings), size=settings.pool_size, lock_timeout_ms=settings.lock_timeout_ms)
+    url, master = database_url(settings), sealing_keys(settings)
+    pool = open_pool(url, size=settings.pool_size, lock_timeout_ms=settings.lock_timeout_ms)
     try:
-        events = PostgresEventStore(pool)
+        events = PostgresEventStore(pool, master=master)
         opened = Application(pool, Dossier(events, utc_now, uuid4), events, PostgresReadStore(pool))
         if settings.database_url is None:
             opened.initialise()

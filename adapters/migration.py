@@ -65,6 +65,7 @@ def plan(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]
     scratch = app.namespace(f"plan_{uuid4().hex[:8]}_")
     try:
         scratch.initialise()
+        scratch.events.copy_keys_from(app.events)
         with rare_collections():
             return _run(scratch, migration, watch, "plan", live=app)
     finally:

@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.sealing import read_keys
 from domain.errors import ConfigurationInvalid
 
 
@@ -17,15 +18,18 @@ class Settings(BaseSettings):
     """What the environment says.
 
     `database_url`: a PostgreSQL 15+ server to use; unset means the embedded one. `home`: where that one keeps its
-    data. `actor`: the account id that acts when `--actor` is not given; unset means the local operator.
-    `audit_home`: where signing keys and checkpoints are, outside the database. `audit_key`: the private key itself, in
-    place of the file there.
+    data. `master_key`, or `master_key_file` that holds it: what personal values are sealed with in the end; unset means
+    the embedded server's own file, and no sealing on another server. `actor`: the account id that acts when `--actor`
+    is not given; unset means the local operator. `audit_home`: where signing keys and checkpoints are, outside the
+    database. `audit_key`: the private key itself, in place of the file there.
     """
 
     model_config = SettingsConfigDict(env_prefix="DOSSIER_", extra="ignore", frozen=True)
 
     database_url: SecretStr | None = None
     home: Path = Path(".dossier")
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
     actor: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     log_format: Literal["console", "json"] = "console"
@@ -33,6 +37,13 @@ class Settings(BaseSettings):
     audit_key: SecretStr | None = None
     pool_size: int = Field(default=8, ge=4)
     lock_timeout_ms: int = Field(default=10_000, ge=1)
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            read_keys(key.get_secret_value())
+        return key
 
     @field_validator("database_url")
     @classmethod

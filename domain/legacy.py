@@ -35,7 +35,7 @@ class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded", sche
     became_version: int | None = None
     dangling: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
-    digest: str
+    digest: Personal[str]
     mapping_version: int
     raw: Personal[str]
     encoding: Encoding = "utf-8"
@@ -49,6 +49,6 @@ class LegacyRecordQuarantined(DomainEvent, topic="legacy.record_quarantined"):
     key: str | None
     code: str
     reason: str
-    digest: str
+    digest: Personal[str]
     raw: Personal[str]
     encoding: Encoding = "utf-8"

@@ -51,7 +51,8 @@ class Receipt(NamedTuple):
 class Append:
     """A request to append: events of one command, in order, with the versions its decision rests on.
 
-    `unchanged` maps streams that were read and not written to the version they must still have.
+    `unchanged` maps streams that were read and not written to the version they must still have. `subject` is the person
+    the command says something about: a store that seals keeps the digest under their key.
     """
 
     command_id: UUID
@@ -61,6 +62,7 @@ class Append:
     position: int
     events: Sequence[NewEvent]
     unchanged: Mapping[UUID, int]
+    subject: UUID | None = None
 
 
 class EventStore(Protocol):
@@ -77,8 +79,8 @@ class EventStore(Protocol):
         """
         ...
 
-    def receipt(self, command_id: UUID) -> tuple[bytes, Receipt] | None:
-        """Return digest and receipt of a command id, or None if it was never used."""
+    def receipt(self, command_id: UUID, digest: bytes) -> Receipt | None:
+        """Return the receipt of a command id, None if it was never used; CommandIdReused if for another command."""
         ...
 
 
@@ -120,7 +122,7 @@ class Dossier:
                 request = self._decide(command, actor, command_id, digest, expected_version, correlation_id)
                 return self.store.append(request)
             except CommandRejected as rejection:
-                if receipt := self._earlier(command_id, digest):
+                if receipt := self.store.receipt(command_id, digest):
                     return receipt
                 retry = isinstance(rejection, VersionConflict) and expected_version is None and attempt < ATTEMPTS
                 if not retry:
@@ -202,14 +204,8 @@ class Dossier:
             max(record.position for record in (*records, *looked_at)),
             new_events,
             {record.stream: record.version for record in (*unchanged, *looked_at)},
+            owner,
         )
-
-    def _earlier(self, command_id: UUID, digest: bytes) -> Receipt | None:
-        found = self.store.receipt(command_id)
-        if found is None:
-            return None
-        check_same_command(command_id, digest, found[0])
-        return found[1]
 
 
 def check_same_command(command_id: UUID, digest: bytes, on_file: bytes) -> None:

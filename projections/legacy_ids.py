@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from domain.event import Recorded
+from domain.event import Recorded, known
 from domain.legacy import LegacySnapshotRecorded
 from projections.columns import topics_of
 from projections.read_model import Row, one_row_a_stream
@@ -28,7 +28,7 @@ def _fold(_: Row | None, recorded: Recorded) -> Row:
                 "platform_created": event.platform_created,
                 "became": event.became,
                 "became_version": event.became_version,
-                "digest": event.digest,
+                "digest": known(event.digest),
                 "mapping_version": event.mapping_version,
                 "run_id": recorded.metadata.origin.removeprefix(_RUN),
                 "version": recorded.version,

@@ -23,6 +23,7 @@ from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore, open_pool
 from domain.service import Dossier
+from tests.support.sealing import MASTER_TEXT
 
 settings.register_profile(
     "dossier", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -31,6 +32,7 @@ settings.load_profile("dossier")
 
 RUN = os.environ.setdefault("TEST_RUN_OF_DOSSIER", uuid4().hex[:12])  # the workers inherit it
 EXTERNAL = os.environ.get("DOSSIER_DATABASE_URL")
+os.environ["DOSSIER_MASTER_KEY"] = MASTER_TEXT  # the command line seals as the applications of other tests do
 
 
 def _home() -> Path:

@@ -22,7 +22,9 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import is_lost, translate, translated, written_first
-from adapters.postgres.mapper import decode, encode
+from adapters.postgres.mapper import decode, encode, sealed_for, subject_of_sealed
+from adapters.postgres.subject_keys import SubjectKeys
+from adapters.sealing import MasterKeys, no_master_key
 from domain.errors import StoreUnavailable, UnknownOutcome
 from domain.event import NewEvent, Recorded
 from domain.service import Append, Receipt, check_same_command
@@ -73,7 +75,10 @@ _END_BACKEND: Final = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE pid = %s AND usename = current_user AND application_name = 'dossier' AND pid <> pg_backend_pid()
 """
-_FINGERPRINT: Final = f"dossier store {hashlib.sha256(schema_sql('store').encode()).hexdigest()[:16]}"
+_FILES: Final = ("store", "subject_keys")
+_FINGERPRINT: Final = f"dossier store {hashlib.sha256(''.join(map(schema_sql, _FILES)).encode()).hexdigest()[:16]}"
+_KEYED: Final = 16 + hashlib.sha256().digest_size
+"""The length of a receipt's digest made under a subject's key: the subject, then the HMAC."""
 
 
 class GatedRecorder(PostgresApplicationRecorder):
@@ -87,17 +92,29 @@ class GatedRecorder(PostgresApplicationRecorder):
 
 
 class PostgresEventStore:
-    """Stored events in one schema of a database. Thread-safe; each call takes a connection from the pool."""
+    """Stored events in one schema of a database. Thread-safe; each call takes a connection from the pool.
 
-    def __init__(self, pool: ConnectionPool[Connection[tuple[Any, ...]]], schema: str = "store") -> None:
+    With master keys what is personal is sealed; without, it is stored as it is, and what was sealed cannot be read.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool[Connection[tuple[Any, ...]]],
+        schema: str = "store",
+        master: MasterKeys | None = None,
+    ) -> None:
         self.pool = pool
         self.schema = schema
+        self.master = master
+        self.keys = SubjectKeys(pool, schema, master) if master else None
         name = sql.Identifier(schema)
         self._append = sql.SQL(
             "SELECT * FROM {}.append(%b, %b, %b, %b, %b, %b::uuid[], %b::bigint[],"
             " %b::uuid[], %b::bigint[], %b::text[], %b::bytea[])"
         ).format(name)
-        columns = sql.SQL("originator_id, originator_version, notification_id, topic, state")
+        columns = sql.SQL(
+            "originator_id, originator_version, notification_id, topic, state, (SELECT erasures FROM {}.key_epoch)"
+        ).format(name)
         self._load = sql.SQL(
             "SELECT {} FROM {}.stored_events WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version"
         ).format(columns, name)
@@ -106,6 +123,10 @@ class PostgresEventStore:
         ).format(columns, name)
         self._scan = sql.SQL(
             "SELECT {} FROM {}.stored_events WHERE notification_id <= %s ORDER BY originator_id, originator_version"
+        ).format(columns, name)
+        self._last = sql.SQL(
+            "SELECT e.* FROM unnest(%b::uuid[]) AS s(id) JOIN LATERAL (SELECT {} FROM {}.stored_events"
+            " WHERE originator_id = s.id ORDER BY originator_version DESC LIMIT 1) e ON true"
         ).format(columns, name)
         self._head = sql.SQL("SELECT coalesce(max(notification_id), 0) FROM {}.stored_events").format(name)
         self._receipt = sql.SQL(
@@ -150,7 +171,8 @@ class PostgresEventStore:
             recorder.create_table()
         with connection.transaction():
             connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
-            connection.execute(schema_sql("store"))
+            for name in _FILES:
+                connection.execute(schema_sql(name))
             connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(_FINGERPRINT)))
 
     def _made_by(self, connection: Connection[tuple[Any, ...]]) -> str | None:
@@ -167,13 +189,13 @@ class PostgresEventStore:
         try:
             with self.pool.connection() as connection:
                 pid = connection.info.backend_pid
-                row = connection.execute(self._append, _append_values(request), prepare=True).fetchone()
+                row = connection.execute(self._append, self._append_values(request), prepare=True).fetchone()
         except psycopg.Error as error:
             if is_lost(error):
                 return self._after_loss(request, pid, error)
             raise translate(error) from error
         assert row is not None
-        return _outcome(request, row)
+        return self._outcome(request, row)
 
     def _after_loss(self, request: Append, pid: int, cause: psycopg.Error) -> Receipt:
         """The connection broke and may have broken after the commit: only the receipts can tell."""
@@ -193,15 +215,17 @@ class PostgresEventStore:
             raise StoreUnavailable(
                 "the connection broke; nothing was written", hint=f"try again, with command id {request.command_id}"
             ) from cause
-        return _outcome(request, ("earlier", *row))
+        return self._outcome(request, ("earlier", *row))
 
     def append_bulk(self, events: Sequence[NewEvent]) -> int:
         """Append many events by COPY in one transaction under the gate; returns the position of the last.
 
         Raises VersionConflict, and then nothing was written, if a stream does not end where its first event continues.
         """
-        rows = [(new.stream, new.version, new.event.topic, encode(new)) for new in events]
-        return self.append_rows(rows)
+        bodies = self._encoded(events)
+        return self.append_rows(
+            [(new.stream, new.version, new.event.topic, body) for new, body in zip(events, bodies, strict=True)]
+        )
 
     def append_rows(self, rows: Sequence[tuple[UUID, int, str, bytes]]) -> int:
         """Append encoded events (stream, version, topic, body), as `append_bulk` does."""
@@ -228,6 +252,14 @@ class PostgresEventStore:
         with translated(), self._gated() as connection:
             connection.execute(copy, [list(streams)])
 
+    def copy_keys_from(self, other: PostgresEventStore) -> None:
+        """Copy the keys of all subjects from another store of the same database, erasures too."""
+        copy = sql.SQL("INSERT INTO {}.subject_keys SELECT * FROM {}.subject_keys ON CONFLICT DO NOTHING").format(
+            sql.Identifier(self.schema), sql.Identifier(other.schema)
+        )
+        with translated(), self.pool.connection() as connection:
+            connection.execute(copy)
+
     def drop(self) -> None:
         """Drop the schema with all it holds."""
         with translated(), self.pool.connection() as connection:
@@ -252,13 +284,17 @@ class PostgresEventStore:
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
         """Return the events of each stream, oldest first, in one read."""
         loaded: dict[UUID, list[Recorded]] = {stream: [] for stream in streams}
-        for row in self._fetch(self._load, [list(loaded)]):
-            loaded[row[0]].append(decode(*row))
+        for recorded in self._decoded(self._fetch(self._load, [list(loaded)])):
+            loaded[recorded.stream].append(recorded)
         return loaded
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Return at most `limit` events after a position, in position order."""
-        return [decode(*row) for row in self._fetch(self._read, [after, limit])]
+        return self._decoded(self._fetch(self._read, [after, limit]))
+
+    def last(self, streams: Iterable[UUID]) -> list[Recorded]:
+        """Return the newest event of each of these streams that exists."""
+        return self._decoded(self._fetch(self._last, [list(streams)]))
 
     def _fetch(self, query: sql.Composed, values: list[Any]) -> list[tuple[Any, ...]]:
         """Read rows in binary; once more if the connection is lost, as all of them are after the server restarts."""
@@ -284,8 +320,7 @@ class PostgresEventStore:
             connection.execute("SET LOCAL enable_seqscan = on")
             cursor.execute(self._scan, [upto])
             while rows := cursor.fetchmany(SCAN_ROWS):
-                for row in rows:
-                    yield decode(*row)
+                yield from self._decoded(rows)
 
     def head(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
@@ -293,38 +328,75 @@ class PostgresEventStore:
             row = connection.execute(self._head).fetchone()
         return int(row[0]) if row else 0
 
-    def receipt(self, command_id: UUID) -> tuple[bytes, Receipt] | None:
-        """Return digest and receipt of a command id, or None if it was never used."""
+    def receipt(self, command_id: UUID, digest: bytes) -> Receipt | None:
+        """Return the receipt of a command id, None if it was never used; CommandIdReused if for another command."""
         with translated(), self.pool.connection() as connection:
             row = connection.execute(self._receipt, [command_id]).fetchone()
-        return (bytes(row[0]), Receipt(*row[1:])) if row else None
+        if row is None:
+            return None
+        self._check_same(command_id, digest, bytes(row[0]))
+        return Receipt(*row[1:])
 
+    # --- sealing -------------------------------------------------------------------------------------------------
 
-def _append_values(request: Append) -> list[Any]:
-    heads = dict(request.unchanged)
-    for new in request.events:
-        heads.setdefault(new.stream, new.version - 1)
-    return [
-        request.command_id,
-        request.digest,
-        request.stream,
-        request.version,
-        request.position,
-        list(heads),
-        list(heads.values()),
-        [new.stream for new in request.events],
-        [new.version for new in request.events],
-        [new.event.topic for new in request.events],
-        [encode(new) for new in request.events],
-    ]
+    def _encoded(self, events: Sequence[NewEvent]) -> list[bytes]:
+        """Return the bodies of events, sealed for their subjects."""
+        if self.keys is None:
+            return [encode(new) for new in events]
+        subjects = [sealed_for(new) for new in events]
+        keys = self.keys.for_writing({subject for subject in subjects if subject is not None})
+        return [encode(new, keys[subject] if subject else None) for new, subject in zip(events, subjects, strict=True)]
 
+    def _decoded(self, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
+        """Return rows as events; the keys of all of them are read at once."""
+        keys = None
+        if self.keys is not None and rows:
+            subjects = {subject for row in rows if (subject := subject_of_sealed(row[4])) is not None}
+            keys = self.keys.for_reading(subjects, rows[0][5])
+        return [decode(row[0], row[1], row[2], row[3], row[4], keys) for row in rows]
 
-def _outcome(request: Append, row: tuple[Any, ...]) -> Receipt:
-    outcome, digest, *receipt = row
-    if outcome == "conflict":
-        raise written_first()
-    check_same_command(request.command_id, request.digest, bytes(digest))
-    return Receipt(*receipt)
+    def _digest(self, request: Append) -> bytes:
+        """Return a request's digest as it is kept: of what is said of a person under their key, with which it dies."""
+        if self.keys is None or request.subject is None:
+            return request.digest
+        key = self.keys.for_writing({request.subject})[request.subject]
+        return request.subject.bytes + key.digest(request.digest)
+
+    def _check_same(self, command_id: UUID, digest: bytes, on_file: bytes) -> None:
+        """Raise CommandIdReused unless the digest on file is that of the same command."""
+        if len(on_file) != _KEYED:
+            check_same_command(command_id, digest, on_file)
+            return
+        if self.keys is None:
+            raise no_master_key()
+        subject = UUID(bytes=on_file[:16])
+        key = self.keys.for_checking(subject)
+        check_same_command(command_id, key.digest(digest) if key else b"", on_file[16:])
+
+    def _append_values(self, request: Append) -> list[Any]:
+        heads = dict(request.unchanged)
+        for new in request.events:
+            heads.setdefault(new.stream, new.version - 1)
+        return [
+            request.command_id,
+            self._digest(request),
+            request.stream,
+            request.version,
+            request.position,
+            list(heads),
+            list(heads.values()),
+            [new.stream for new in request.events],
+            [new.version for new in request.events],
+            [new.event.topic for new in request.events],
+            self._encoded(request.events),
+        ]
+
+    def _outcome(self, request: Append, row: tuple[Any, ...]) -> Receipt:
+        outcome, digest, *receipt = row
+        if outcome == "conflict":
+            raise written_first()
+        self._check_same(request.command_id, request.digest, bytes(digest))
+        return Receipt(*receipt)
 
 
 def _heads(rows: Sequence[tuple[UUID, int, str, bytes]]) -> dict[UUID, int]:

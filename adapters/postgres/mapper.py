@@ -1,11 +1,15 @@
 """Stored events as bytes: one canonical JSON form out, validation and upcasting in.
 
 The body of an event is `{"data": …, "meta": …, "v": 1}` with sorted keys and RFC 3339 UTC times with microseconds.
+A sealed body has what is personal, and the provenance, in one sealed value beside: `{"data": …, "meta": …, "sealed": …,
+"v": 1}`. It ends with the subject, the sealed value and the schema version, so that it is known without being parsed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -16,10 +20,22 @@ import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from adapters.sealing import SubjectKey, no_master_key
 from domain.errors import StoredEventUnreadable
-from domain.event import EVENT_TYPES, DomainEvent, Erased, EventMetadata, NewEvent, Recorded
+from domain.event import (
+    ERASED,
+    EVENT_TYPES,
+    DomainEvent,
+    Erased,
+    EventMetadata,
+    NewEvent,
+    Recorded,
+    personal_fields,
+)
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+Keys = Mapping[UUID, SubjectKey | None]
+"""Keys by subject; None for a subject that was erased."""
 
 ENVELOPE: Final = tuple(field.name for field in fields(EventMetadata))
 
@@ -60,20 +76,53 @@ def canonical_instant(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def encode(new: NewEvent) -> bytes:
-    """Return the body of an event that waits to be appended."""
+def encode(new: NewEvent, key: SubjectKey | None = None) -> bytes:
+    """Return the body of an event that waits to be appended, sealed if a key is given."""
+    event = new.event
     metadata = {name: value for name in ENVELOPE if (value := getattr(new.metadata, name)) is not None}
-    return canonical_json({"data": new.event, "meta": metadata, "v": new.event.schema_version})
+    if key is None:
+        return canonical_json({"data": event, "meta": metadata, "v": event.schema_version})
+    values, personal = event.__dict__, _personal(type(event))
+    secret: dict[str, Any] = {"data": {name: values[name] for name in personal}}
+    if provenance := metadata.pop("provenance", None):
+        secret["provenance"] = provenance
+    sealed = key.seal(canonical_json(secret), _place(new.stream, new.version, event.topic, event.schema_version))
+    return canonical_json(
+        {
+            "data": {name: value for name, value in values.items() if name not in personal},
+            "meta": metadata,
+            "sealed": base64.b64encode(sealed).decode("ascii"),
+            "v": event.schema_version,
+        }
+    )
 
 
-def decode(stream: UUID, version: int, position: int, topic: str, body: bytes) -> Recorded:
-    """Return a stored event as its type, validated; raises StoredEventUnreadable naming position and topic."""
+def sealed_for(new: NewEvent) -> UUID | None:
+    """Return whose key an event is to be sealed with; None if it holds nothing to seal, or nobody's."""
+    holds = _personal(type(new.event)) or new.metadata.provenance
+    return new.metadata.subject if holds else None
+
+
+def subject_of_sealed(body: bytes) -> UUID | None:
+    """Return the subject of a sealed body, None for one that is not sealed."""
+    found = _sealed_end(body)
+    return UUID(found[1].decode("ascii")) if found else None
+
+
+def decode(stream: UUID, version: int, position: int, topic: str, body: bytes, keys: Keys | None = None) -> Recorded:
+    """Return a stored event as its type, validated; raises StoredEventUnreadable naming position and topic.
+
+    `keys` are those of the subjects of sealed bodies; where one was erased, Erased stands for what was sealed.
+    """
     event_type = EVENT_TYPES.get(topic)
     if event_type is None:
         raise StoredEventUnreadable(f"position {position}: no event is registered for topic {topic!r}")
     try:
         reader = _readers.get(event_type) or _reader(event_type)
-        parsed = reader.validate(body) if body.endswith(reader.ending) else _upcast(reader, body)
+        if sealed := _sealed_end(body):
+            parsed = _opened(reader, body, sealed, _place(stream, version, topic, int(sealed[3])), keys)
+        else:
+            parsed = reader.validate(body) if body.endswith(reader.ending) else _upcast(reader, orjson.loads(body))
     except (ValidationError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoredEventUnreadable(
             f"position {position}: the stored body does not fit {topic} ({type(error).__name__})",
@@ -83,14 +132,21 @@ def decode(stream: UUID, version: int, position: int, topic: str, body: bytes) -
 
 
 class _Reader(NamedTuple):
-    """Reads bodies of one topic: `validate` those of the present schema version, which are known by their `ending`."""
+    """Reads bodies of one topic: `validate` those of the present schema version, which are known by their `ending`.
+
+    `accept` takes a body as Python values, in which Erased may stand.
+    """
 
     event_type: type[DomainEvent]
     ending: bytes
     validate: Callable[[bytes], dict[str, Any]]
+    accept: Callable[[dict[str, Any]], dict[str, Any]]
 
 
 _readers: Final[dict[type[DomainEvent], _Reader]] = {}
+_personal: Final = lru_cache(maxsize=None)(personal_fields)
+_SEALED: Final = re.compile(rb'"subject":"([0-9a-f-]{36})"\},"sealed":"([A-Za-z0-9+/=]+)","v":([0-9]+)\}\Z')
+_BEFORE_SEALED: Final = len('"subject":""}') + 36
 
 
 def _reader(event_type: type[DomainEvent]) -> _Reader:
@@ -98,16 +154,51 @@ def _reader(event_type: type[DomainEvent]) -> _Reader:
     body: Any = TypedDict("body", fields_of_body)  # type: ignore[misc]
     adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(body)  # type: ignore[arg-type]
     ending = b',"v":%d}' % event_type.schema_version
-    _readers[event_type] = _Reader(event_type, ending, adapter.validator.validate_json)
+    reads = adapter.validator
+    _readers[event_type] = _Reader(event_type, ending, reads.validate_json, reads.validate_python)
     return _readers[event_type]
 
 
-def _upcast(reader: _Reader, body: bytes) -> dict[str, Any]:
-    """Read a body of an earlier schema version: its data is brought up to date, a version at a time."""
-    old = orjson.loads(body)
+def _place(stream: UUID, version: int, topic: str, schema_version: int) -> bytes:
+    """Return what a sealed value is bound to. A retried append encodes anew, for the version it is then to have."""
+    return b"%b/%d/%b/%d" % (stream.bytes, version, topic.encode(), schema_version)
+
+
+def _sealed_end(body: bytes) -> re.Match[bytes] | None:
+    at = body.rfind(b',"sealed":"')
+    return _SEALED.match(body, at - _BEFORE_SEALED) if at >= _BEFORE_SEALED else None
+
+
+def _opened(reader: _Reader, body: bytes, sealed: re.Match[bytes], place: bytes, keys: Keys | None) -> dict[str, Any]:
+    if keys is None:
+        raise no_master_key()
+    parsed = orjson.loads(body)
+    key = keys[UUID(sealed[1].decode("ascii"))]
+    if key is not None:
+        secret = orjson.loads(key.open(base64.b64decode(sealed[2]), place))
+        parsed["data"] |= secret["data"]
+        if "provenance" in secret:
+            parsed["meta"]["provenance"] = secret["provenance"]
+    stored_version = parsed["v"]
+    _bring_up(reader, parsed)
+    if key is None:
+        parsed["data"] |= dict.fromkeys(_personal(reader.event_type), ERASED)
+    return {**reader.accept(parsed), "v": stored_version}
+
+
+def _upcast(reader: _Reader, old: dict[str, Any]) -> dict[str, Any]:
+    """Read a body of an earlier schema version."""
     stored_version = old["v"]
-    if stored_version > reader.event_type.schema_version:
-        raise ValueError("written by a later release")
-    for version in range(stored_version, reader.event_type.schema_version):
-        old["data"] = UPCASTERS[reader.event_type.topic, version](old["data"])
+    _bring_up(reader, old)
     return {**reader.validate(orjson.dumps(old)), "v": stored_version}
+
+
+def _bring_up(reader: _Reader, body: dict[str, Any]) -> None:
+    """Bring the data of an earlier schema version up to date, a version at a time.
+
+    That of an erased person comes without its personal fields.
+    """
+    if body["v"] > reader.event_type.schema_version:
+        raise ValueError("written by a later release")
+    for version in range(body["v"], reader.event_type.schema_version):
+        body["data"] = UPCASTERS[reader.event_type.topic, version](body["data"])

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -17,7 +16,7 @@ from adapters.postgres.case_queries import query_sql
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.read_store import PostgresReadStore, PostgresReadTransaction
 from domain.errors import RunConflict
-from domain.event import NewEvent
+from domain.event import NewEvent, known
 from domain.event import Recorded as RecordedEvent
 from domain.migration import MigrationRunStarted
 from migrations_replay.given_back import BundleRows
@@ -44,11 +43,6 @@ class PostgresMigrationStore:
         self._events, self._reads, self._live = events, reads, live
         self._all_reads = live_reads or reads
         schema = sql.Identifier(events.schema)
-        self._last = sql.SQL(
-            "SELECT s.id, e.originator_version, e.state FROM unnest(%b::uuid[]) AS s(id) JOIN LATERAL ("
-            " SELECT originator_version, state FROM {}.stored_events WHERE originator_id = s.id"
-            " ORDER BY originator_version DESC LIMIT 1) e ON true"
-        ).format(schema)
         self._heads = sql.SQL(
             "SELECT s.id, e.originator_version, e.notification_id FROM unnest(%s::uuid[]) AS s(id) JOIN LATERAL ("
             " SELECT originator_version, notification_id FROM {}.stored_events WHERE originator_id = s.id"
@@ -59,14 +53,15 @@ class PostgresMigrationStore:
 
     def recorded(self, streams: Sequence[UUID]) -> dict[UUID, Recorded]:
         """Return what was last recorded in each of these snapshot or quarantine streams that exists."""
-        with translated(), self._events.pool.connection() as connection:
-            rows = connection.cursor(binary=True).execute(self._last, [list(streams)], prepare=True).fetchall()
-        found = {}
-        for stream, version, state in rows:
-            body = orjson.loads(state)
-            data, origin = body["data"], body["meta"]["origin"]
-            found[stream] = Recorded(version, data["digest"], data.get("mapping_version", 0), origin)
-        return found
+        return {
+            last.stream: Recorded(
+                last.version,
+                known(last.event.digest) or "",
+                getattr(last.event, "mapping_version", 0),
+                last.metadata.origin,
+            )
+            for last in self._events.last(streams)
+        }
 
     def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
         """Return which of these streams hold events."""

@@ -223,8 +223,8 @@ class Racing:
             self.write()
         return self.inner.append(request)
 
-    def receipt(self, command_id: UUID) -> Any:
-        return self.inner.receipt(command_id)
+    def receipt(self, command_id: UUID, digest: bytes) -> Any:
+        return self.inner.receipt(command_id, digest)
 
 
 def _racing(dossier: Dossier, ada: Person, races: int) -> tuple[Dossier, Racing]:

@@ -118,7 +118,7 @@ class MemoryLog:
             self.events.append(recorded(new, position))
         return self.head()
 
-    def receipt(self, command_id: UUID) -> tuple[bytes, Receipt] | None:
+    def receipt(self, command_id: UUID, digest: bytes) -> Receipt | None:
         return None
 
     def head(self) -> int:

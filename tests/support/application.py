@@ -13,6 +13,7 @@ from adapters.postgres.mapper import canonical_json
 from adapters.postgres.read_store import PostgresReadStore
 from domain.service import Dossier
 from projections.all import READ_MODELS
+from tests.support.sealing import master
 
 PASSING: Final = {"position", "recorded_at", "run_id", "origin"}
 """Columns that differ from run to run."""
@@ -27,7 +28,7 @@ def application_at(url: str) -> Iterator[Application]:
     """Open the application over a database and initialise it."""
     pool = open_pool(url)
     try:
-        events = PostgresEventStore(pool)
+        events = PostgresEventStore(pool, master=master())
         opened = Application(pool, Dossier(events, utc_now, uuid4), events, PostgresReadStore(pool))
         opened.initialise()
         yield opened

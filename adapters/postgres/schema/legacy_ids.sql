@@ -11,7 +11,7 @@ CREATE TABLE legacy_ids (
     platform_created timestamptz,               -- as a document store has it, beside the application's own
     became          uuid,                       -- the stream its content went to
     became_version  int,                        -- the event there, where the stream holds a row for each of several
-    digest          text             NOT NULL,
+    digest          text,                       -- null: of an erased person
     mapping_version int              NOT NULL,
     run_id          text             NOT NULL,  -- the run that recorded the newest snapshot
     version         bigint           NOT NULL CHECK (version >= 1),

@@ -1,0 +1,129 @@
+"""The keys of subjects on PostgreSQL, with a bounded cache that no erasure can be hidden from.
+
+Every read of events brings the number of erasures there were with it, in the same statement. Where it differs from the
+one the cached keys belong to they are forgotten, so a key that another process erased opens nothing that is read later.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from threading import Lock
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import Connection, sql
+from psycopg_pool import ConnectionPool
+
+from adapters.errors import translated
+from adapters.postgres.mapper import Keys
+from adapters.sealing import MasterKeys, SubjectKey, new_key
+from domain.errors import RuleViolated
+
+CACHED: Final = 10_000
+REWRAPPED: Final = 1_000
+
+
+class SubjectKeys:
+    """The table `subject_keys` of a store. Thread-safe."""
+
+    def __init__(
+        self, pool: ConnectionPool[Connection[tuple[Any, ...]]], schema: str, master: MasterKeys, cached: int = CACHED
+    ) -> None:
+        self._pool, self.master, self._most = pool, master, cached
+        self._cache: OrderedDict[UUID, SubjectKey] = OrderedDict()
+        self._epoch = -1
+        self._lock = Lock()
+        name = sql.Identifier(schema)
+        self._select = sql.SQL(
+            "SELECT subject, wrapped, (SELECT erasures FROM {0}.key_epoch) FROM {0}.subject_keys"
+            " WHERE subject = ANY(%b)"
+        ).format(name)
+        self._insert = sql.SQL(
+            "INSERT INTO {}.subject_keys (subject, wrapped) SELECT * FROM unnest(%b::uuid[], %b::bytea[])"
+            " ON CONFLICT DO NOTHING"
+        ).format(name)
+        self._older = sql.SQL(
+            "SELECT subject, wrapped FROM {}.subject_keys WHERE wrapped IS NOT NULL AND substr(wrapped, 1, 8) <> %s"
+            " LIMIT %s FOR UPDATE"
+        ).format(name)
+        self._rewrap = sql.SQL(
+            "UPDATE {}.subject_keys AS k SET wrapped = n.wrapped"
+            " FROM unnest(%b::uuid[], %b::bytea[]) AS n (subject, wrapped) WHERE k.subject = n.subject"
+        ).format(name)
+
+    def for_reading(self, subjects: Collection[UUID], epoch: int) -> Keys:
+        """Return the keys of these subjects, to open events that were read when there had been `epoch` erasures."""
+        with self._lock:
+            if epoch > self._epoch:
+                self._cache.clear()
+                self._epoch = epoch
+            found = self._cached(subjects)
+        missing = [subject for subject in subjects if subject not in found]
+        return found | self._fetched(missing) if missing else found
+
+    def for_writing(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey]:
+        """Return the keys of these subjects, made where there are none yet; raises RuleViolated for an erased one."""
+        with self._lock:
+            known: dict[UUID, SubjectKey | None] = dict(self._cached(subjects))
+        if missing := [subject for subject in subjects if subject not in known]:
+            known |= self._fetched(missing)
+        if new := [subject for subject in missing if subject not in known]:
+            with translated(), self._pool.connection() as connection:
+                connection.execute(self._insert, [new, [self.master.wrap(subject, new_key()) for subject in new]])
+            known |= self._fetched(new)  # somebody else's, if they were first
+        keys = {subject: key for subject, key in known.items() if key is not None}
+        if len(keys) < len(known):
+            raise erased_person()
+        return keys
+
+    def for_checking(self, subject: UUID) -> SubjectKey | None:
+        """Return the key of a subject as it is now, None where there is none, or none any more."""
+        return self._fetched([subject]).get(subject)
+
+    def erased(self, subjects: Collection[UUID]) -> frozenset[UUID]:
+        """Return which of these subjects were erased."""
+        return frozenset(subject for subject, key in self._fetched(list(subjects)).items() if key is None)
+
+    def rewrap(self) -> int:
+        """Wrap every key anew that is not under the newest master key, a batch at a time; returns how many."""
+        done = 0
+        while True:
+            with translated(), self._pool.connection() as connection, connection.transaction():
+                rows = connection.execute(self._older, [self.master.newest, REWRAPPED]).fetchall()
+                fresh = [self.master.wrap(subject, self.master.unwrap(subject, wrapped)) for subject, wrapped in rows]
+                connection.execute(self._rewrap, [[subject for subject, _ in rows], fresh])
+            if not rows:
+                return done
+            done += len(rows)
+
+    def _fetched(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
+        """Read keys, and remember those that are there."""
+        with translated(), self._pool.connection() as connection:
+            rows = connection.cursor(binary=True).execute(self._select, [list(subjects)], prepare=True).fetchall()
+        found = {
+            subject: None if wrapped is None else SubjectKey(self.master.unwrap(subject, wrapped))
+            for subject, wrapped, _ in rows
+        }
+        with self._lock:
+            if rows and rows[0][2] > self._epoch:
+                self._cache.clear()
+                self._epoch = rows[0][2]
+            if rows and rows[0][2] == self._epoch:
+                self._cache.update((subject, key) for subject, key in found.items() if key is not None)
+                while len(self._cache) > self._most:
+                    self._cache.popitem(last=False)
+        return found
+
+    def _cached(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
+        found: dict[UUID, SubjectKey | None] = {}
+        for subject in subjects:
+            if subject in self._cache:
+                self._cache.move_to_end(subject)
+                found[subject] = self._cache[subject]
+        return found
+
+
+def erased_person() -> RuleViolated:
+    """Return the error for whatever would hold something about a person again who was erased."""
+    return RuleViolated("the person was erased: nothing about them is recorded any more", field="account_id")
