@@ -80,6 +80,15 @@ class DeactivateAccount(_AccountCommand):
     reason: Reason
 
 
+class EraseAccount(_AccountCommand):
+    """Erase the person: nobody can read what was recorded about them any more, for good. Works on a closed account too.
+
+    The reason stays readable: name nobody in it.
+    """
+
+    reason: Reason
+
+
 class SwitchActiveProfile(_AccountCommand):
     """Make one of the account's profiles the active one."""
 
@@ -125,6 +134,12 @@ class AccountDeactivated(DomainEvent, topic="account.deactivated"):
     reason: Personal[str]
 
 
+class AccountErased(DomainEvent, topic="account.erased"):
+    """The person was erased: with this event their key was deleted. `reason` is not personal: it stays readable."""
+
+    reason: str
+
+
 class ProfileAdded(DomainEvent, topic="account.profile_added"):
     """The account has a further profile; the first one is its primary."""
 
@@ -152,6 +167,7 @@ AccountEvent = (
     | RoleGranted
     | RoleRevoked
     | AccountDeactivated
+    | AccountErased
     | ProfileAdded
     | ProfileRemoved
     | ActiveProfileSwitched
@@ -164,6 +180,7 @@ class AccountState:
 
     exists: bool = False
     active: bool = True
+    erased: bool = False
     contact: dict[str, object] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     roles: frozenset[Role] = frozenset()
@@ -183,6 +200,12 @@ def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
         return [AccountRegistered(**_contact(command.contact()), details=names), *_add_profile(state, command)]
     if not state.exists:
         raise NotFound("there is no such account", field="account_id", hint="register it with RegisterAccount")
+    if state.erased:
+        if isinstance(command, EraseAccount):
+            return []
+        raise RuleViolated("the account was erased", field="account_id")
+    if isinstance(command, EraseAccount):
+        return [AccountErased(reason=command.reason)]
     if not state.active:
         if isinstance(command, DeactivateAccount):
             return []
@@ -307,6 +330,8 @@ def _evolve(state: AccountState, event: AccountEvent) -> AccountState:  # noqa: 
             return replace(state, roles=state.roles - {event.role})
         case AccountDeactivated():
             return replace(state, active=False)
+        case AccountErased():
+            return replace(state, active=False, erased=True, contact={}, details={}, roles=frozenset())
         case ProfileAdded():
             return replace(
                 state,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain import access
 from domain.access import ACCESS, Actor, Permissions
-from domain.account import ACCOUNT
+from domain.account import ACCOUNT, EraseAccount
 from domain.billing import BILLING
 from domain.case import CASE
 from domain.collective import COLLECTIVE
@@ -204,7 +204,8 @@ class Dossier:
             max(record.position for record in (*records, *looked_at)),
             new_events,
             {record.stream: record.version for record in (*unchanged, *looked_at)},
-            owner,
+            # With an erasure the key goes, and the command must be known again without it.
+            None if isinstance(command, EraseAccount) else owner,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 from domain.account import (
     CONTACT_FIELDS,
     AccountDeactivated,
+    AccountErased,
     AccountEvent,
     AccountRegistered,
     AccountUpdated,
@@ -23,7 +24,7 @@ from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Row, one_row_a_stream
 
 
-def _fold(row: Row | None, recorded: Recorded) -> Row:
+def _fold(row: Row | None, recorded: Recorded) -> Row:  # noqa: C901 – a line an event
     event: AccountEvent = recorded.event
     if isinstance(event, AccountRegistered):
         return _registered(event, recorded)
@@ -40,6 +41,8 @@ def _fold(row: Row | None, recorded: Recorded) -> Row:
             columns = {"roles": [name for name in row["roles"] if name != role.value]}
         case AccountDeactivated():
             columns = {"status": "deactivated"}
+        case AccountErased():
+            columns = {"status": "erased", "roles": [], "details": {}, **dict.fromkeys(CONTACT_FIELDS)}
         case ProfileAdded(profile_id=profile_id):
             columns = {"primary_profile_id": row["primary_profile_id"] or profile_id}
         case ActiveProfileSwitched(profile_id=profile_id):
@@ -71,4 +74,4 @@ def _contact(changes: dict[str, Change] | Erased) -> Row:
     return {name: change.new for name, change in changes.items()}
 
 
-MODEL: Final = one_row_a_stream("accounts", version=2, key="account_id", topics=topics_of(AccountEvent), fold=_fold)
+MODEL: Final = one_row_a_stream("accounts", version=3, key="account_id", topics=topics_of(AccountEvent), fold=_fold)

@@ -5,7 +5,7 @@ CREATE TABLE accounts (
     phone              text,
     name               text,
     details            jsonb       NOT NULL CHECK (jsonb_typeof(details) = 'object'),
-    status             text        NOT NULL CHECK (status IN ('active', 'deactivated')),
+    status             text        NOT NULL CHECK (status IN ('active', 'deactivated', 'erased')),
     roles              text[]      NOT NULL,
     primary_profile_id uuid,                    -- the first profile the account ever had
     active_profile_id  uuid,                    -- null after the active one was archived
