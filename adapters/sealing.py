@@ -65,7 +65,7 @@ class MasterKeys:
 
     def __init__(self, load: Callable[[], Sequence[bytes]]) -> None:
         self._load = load
-        self._read()
+        self.read()
 
     @property
     def newest(self) -> bytes:
@@ -85,7 +85,7 @@ class MasterKeys:
             wrapped[_ID_BYTES:][NONCE_BYTES:],
         )
         if wrapper not in self._aeads:
-            self._read()
+            self.read()
         try:
             return self._aeads[wrapper].decrypt(nonce, sealed, subject.bytes)
         except (KeyError, InvalidTag):
@@ -94,7 +94,8 @@ class MasterKeys:
                 hint=_RIGHT_KEY,
             ) from None
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Take the keys from where they come from, anew."""
         keys = self._load()
         self._aeads = {key_id(key): AESGCM(key) for key in keys}
         self._first = key_id(keys[0])
@@ -102,7 +103,7 @@ class MasterKeys:
 
 def no_master_key() -> ConfigurationInvalid:
     """Return the error for a database with sealed values that is opened without a master key."""
-    return ConfigurationInvalid("stored values are sealed, and there is no master key", hint=_RIGHT_KEY)
+    return ConfigurationInvalid("there is no master key, and stored values may be sealed", hint=_RIGHT_KEY)
 
 
 def new_key() -> bytes:

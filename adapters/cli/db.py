@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from adapters.bootstrap import Application, application, database_url, embedded, server_version
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson
+from adapters.master_key import key_file
 from adapters.settings import Settings, load_settings
 from domain.errors import ConfigurationInvalid, SchemaMismatch
 from projections.all import READ_MODELS
@@ -54,6 +55,7 @@ def status(*, as_json: AsJson = False) -> None:
     else:
         version = server_version(settings.database_url.get_secret_value())
         found |= {"running": True, "server_version": _dotted(version), "supported": version >= OLDEST * 10_000}
+    found["sealing"] = _sealing(settings)
     if found["running"]:
         with application(settings) as opened:
             found |= _state(opened)
@@ -115,6 +117,16 @@ def _state(opened: Application) -> dict[str, Any]:
         }
     except SchemaMismatch as mismatch:
         return {"initialised": False, "reason": mismatch.message, "hint": mismatch.hint}
+
+
+def _sealing(settings: Settings) -> str:
+    """Say whether personal values are sealed, and where the master key is."""
+    home = embedded(settings)[0].home if settings.database_url is None else None
+    if settings.master_key is not None:
+        return "on, by DOSSIER_MASTER_KEY"
+    if path := key_file(settings, home):
+        return f"on, by the key file {path}"
+    return "off: set DOSSIER_MASTER_KEY or DOSSIER_MASTER_KEY_FILE; nobody can be erased without"
 
 
 def _check_version(version: int) -> None:

@@ -18,7 +18,20 @@ from typing import Annotated, Final
 
 import typer
 
-from adapters.cli import audit, cases, commands, db, find, migrate, projections, records, sample, statuses, timeline
+from adapters.cli import (
+    audit,
+    cases,
+    commands,
+    db,
+    find,
+    keys,
+    migrate,
+    projections,
+    records,
+    sample,
+    statuses,
+    timeline,
+)
 from adapters.cli.output import Output
 from adapters.logging import configure_logging
 from adapters.settings import load_settings
@@ -34,6 +47,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(projections.app, name="projections")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 app.add_typer(sample.app, name="sample")
 app.add_typer(commands.access_app, name="access")
 app.add_typer(commands.schema_app, name="schema")

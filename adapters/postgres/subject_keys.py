@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, sql
@@ -24,6 +24,14 @@ CACHED: Final = 10_000
 REWRAPPED: Final = 1_000
 
 
+class KeyCounts(NamedTuple):
+    """People who have a key, people who were erased, and keys that another master key than the newest wraps."""
+
+    people: int
+    erased: int
+    under_another_master_key: int
+
+
 class SubjectKeys:
     """The table `subject_keys` of a store. Thread-safe."""
 
@@ -34,6 +42,7 @@ class SubjectKeys:
         self._cache: OrderedDict[UUID, SubjectKey] = OrderedDict()
         self._epoch = -1
         self._lock = Lock()
+        self._fits = False
         name = sql.Identifier(schema)
         self._select = sql.SQL(
             "SELECT subject, wrapped, (SELECT erasures FROM {0}.key_epoch) FROM {0}.subject_keys"
@@ -42,6 +51,13 @@ class SubjectKeys:
         self._insert = sql.SQL(
             "INSERT INTO {}.subject_keys (subject, wrapped) SELECT * FROM unnest(%b::uuid[], %b::bytea[])"
             " ON CONFLICT DO NOTHING"
+        ).format(name)
+        self._any = sql.SQL("SELECT subject, wrapped FROM {}.subject_keys WHERE wrapped IS NOT NULL LIMIT 1").format(
+            name
+        )
+        self._count = sql.SQL(
+            "SELECT count(wrapped), count(erased_at), count(*) FILTER (WHERE substr(wrapped, 1, 8) <> %s)"
+            " FROM {}.subject_keys"
         ).format(name)
         self._older = sql.SQL(
             "SELECT subject, wrapped FROM {}.subject_keys WHERE wrapped IS NOT NULL AND substr(wrapped, 1, 8) <> %s"
@@ -70,6 +86,7 @@ class SubjectKeys:
             known |= self._fetched(missing)
         if new := [subject for subject in missing if subject not in known]:
             with translated(), self._pool.connection() as connection:
+                self._check_master(connection)
                 connection.execute(self._insert, [new, [self.master.wrap(subject, new_key()) for subject in new]])
             known |= self._fetched(new)  # somebody else's, if they were first
         keys = {subject: key for subject, key in known.items() if key is not None}
@@ -85,6 +102,12 @@ class SubjectKeys:
         """Return which of these subjects were erased."""
         return frozenset(subject for subject, key in self._fetched(list(subjects)).items() if key is None)
 
+    def counts(self) -> KeyCounts:
+        """Return how many keys there are, how many were erased, and how many wait to be wrapped anew."""
+        with translated(), self._pool.connection() as connection:
+            row = connection.execute(self._count, [self.master.newest]).fetchone()
+        return KeyCounts(*row) if row else KeyCounts(0, 0, 0)
+
     def rewrap(self) -> int:
         """Wrap every key anew that is not under the newest master key, a batch at a time; returns how many."""
         done = 0
@@ -96,6 +119,13 @@ class SubjectKeys:
             if not rows:
                 return done
             done += len(rows)
+
+    def _check_master(self, connection: Connection[tuple[Any, ...]]) -> None:
+        """Raise ConfigurationInvalid if the keys that are there are wrapped by another master key than ours."""
+        if not self._fits:
+            for subject, wrapped in connection.execute(self._any):
+                self.master.unwrap(subject, wrapped)
+            self._fits = True
 
     def _fetched(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
         """Read keys, and remember those that are there."""

@@ -8,12 +8,14 @@ from domain.access import BootstrapAdmin, Role
 from domain.account import (
     ACCOUNT,
     AccountDeactivated,
+    AccountErased,
     AccountRegistered,
     AccountUpdated,
     ActiveProfileSwitched,
     ChangeContact,
     ContactChanged,
     DeactivateAccount,
+    EraseAccount,
     GrantRole,
     ProfileAdded,
     ProfileRemoved,
@@ -75,9 +77,20 @@ def test_nothing_is_done_to_an_account_nobody_registered(name: str) -> None:
     given(ACCOUNT).when(ON_ACCOUNTS[name]).raises(NotFound, field="account_id")
 
 
-@pytest.mark.parametrize("name", sorted(ON_ACCOUNTS.keys() - {"RegisterAccount", "DeactivateAccount"}))
+@pytest.mark.parametrize("name", sorted(ON_ACCOUNTS.keys() - {"RegisterAccount", "DeactivateAccount", "EraseAccount"}))
 def test_nothing_is_done_to_an_account_that_was_closed(name: str) -> None:
     given(ACCOUNT, REGISTERED, DEACTIVATED).when(ON_ACCOUNTS[name]).raises(RuleViolated, field="account_id")
+
+
+def test_a_person_is_erased_once_also_from_a_closed_account_and_nothing_follows() -> None:
+    erase = EraseAccount(account_id=ADA, reason="request 17")
+    erased = AccountErased(reason="request 17")
+    for past in ([REGISTERED], [REGISTERED, DEACTIVATED]):
+        state = given(ACCOUNT, *past, RoleGranted(role=Role.ADMIN)).when(erase).then(erased)
+        assert (state.active, state.contact, state.roles) == (False, {}, frozenset())
+    given(ACCOUNT, REGISTERED, erased).when(erase).nothing()
+    for name in ON_ACCOUNTS.keys() - {"RegisterAccount", "EraseAccount"}:
+        given(ACCOUNT, REGISTERED, erased).when(ON_ACCOUNTS[name]).raises(RuleViolated, field="account_id")
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - ON_ACCOUNTS.keys()))

@@ -307,7 +307,9 @@ def test_which_fields_are_personal() -> None:
         ("company.member_added", "role"),
         ("company.member_added", "fields"),
         ("company.membership_ended", "reason"),
+        ("legacy.snapshot_recorded", "digest"),
         ("legacy.snapshot_recorded", "raw"),
+        ("legacy.record_quarantined", "digest"),
         ("legacy.record_quarantined", "raw"),
     }
 
