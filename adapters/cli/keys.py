@@ -47,8 +47,8 @@ def generate(
 def rotate(*, as_json: AsJson = False) -> None:
     """Put a new master key in the place of the one in use; values stay sealed as they are.
 
-    With a key file the new key is made, everything is wrapped anew, and the old key goes. With DOSSIER_MASTER_KEY set it
-    to NEW,OLD first; afterwards NEW alone will do.
+    With a key file the new key is made, everything is wrapped anew, and the old key goes. With DOSSIER_MASTER_KEY set
+    it to NEW,OLD first; afterwards NEW alone will do.
     """
     out, settings = Output(as_json=as_json), load_settings()
     with opened() as app_:
