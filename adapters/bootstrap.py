@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +21,16 @@ from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.mapper import decode_or_mark
 from adapters.postgres.read_store import PostgresReadStore
+from adapters.postgres.shadow import PostgresShadows
 from adapters.sealing import MasterKeys
 from adapters.settings import Settings
 from domain.service import Dossier
 from projections.all import READ_MODELS
 from projections.follow import catch_up
+from projections.read_model import ReadModel
+from projections.rebuild import Rebuilt, Watch, rebuild
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,42 @@ class Application:
         """The Merkle tree over the event store."""
         return PostgresAuditLog(self.events, self.reads.schema("audit"))
 
+    @cached_property
+    def log(self) -> PostgresEventStore:
+        """The events as the read models follow them: one that cannot be read stands still, the rest goes on."""
+        return PostgresEventStore(self.pool, self.events.schema, self.events.master, decode_or_mark)
+
     def initialise(self) -> None:
         """Create whatever is not there yet: the store, its guards, the tree over it, the tables of the read models."""
         self.events.create()
         self.audit.create()
         self.reads.create(READ_MODELS)
 
+    def migrate(self) -> None:
+        """Bring the store and what is noted of the read models up to this release; tables are left to `upgrade`."""
+        self.events.create()
+        self.audit.create()
+        self.reads.create(())
+
+    def outdated(self) -> list[ReadModel]:
+        """Return the read models whose table is of another version, or not there."""
+        there = self.reads.progressed()
+        return [model for model in READ_MODELS if model.name not in there or there[model.name].version != model.version]
+
     def catch_up(self) -> int:
         """Bring the read models up to the log, so that reads see every earlier write; returns their position."""
-        return catch_up(self.events, self.reads, READ_MODELS)
+        return catch_up(self.log, self.reads, READ_MODELS)
+
+    def shadows(self, workers: int | None = None) -> PostgresShadows:
+        """Return what makes shadow tables; `workers` processes may fill them, by default one a core, at most four."""
+        return PostgresShadows(self.reads, self.events, workers)
+
+    def rebuild(
+        self, models: Sequence[ReadModel] = READ_MODELS, *, dry_run: bool = False, watch: Watch = lambda *_: None
+    ) -> Rebuilt:
+        """Rebuild read models beside the live tables and swap them in."""
+        with self.shadows().begin(models) as shadow:
+            return rebuild(self.log, shadow, dry_run=dry_run, watch=watch)
 
     def namespace(self, prefix: str) -> Application:
         """Return the same application over schemas of its own, whose names begin with the prefix."""

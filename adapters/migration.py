@@ -214,7 +214,7 @@ def _by_name(system: LegacySystem, index: BundleIndex, name: str) -> Bundle | No
 
 
 def _project(app: Application, watch: Watch) -> None:
-    catch_up(app.events, app.reads, READ_MODELS, progress=lambda done, total: watch("project", done, total))
+    catch_up(app.log, app.reads, READ_MODELS, progress=lambda done, total: watch("project", done, total))
 
 
 def _reconcile(

@@ -17,7 +17,6 @@ from uuid import UUID
 from adapters.bootstrap import Application
 from adapters.postgres.case_queries import CaseFilters, CaseQueries, Within
 from adapters.postgres.mapper import encode
-from adapters.postgres.shadow import PostgresShadows
 from benchmarks.harness import Latency, Pair, Result, Server, latency, summarise
 from benchmarks.workload import EventRow, batches
 from domain.case import CASE, CaseOpened, ChangeCaseStatus
@@ -25,8 +24,6 @@ from domain.collective import CollectiveOpened
 from domain.company import CompanyRegistered
 from domain.event import DomainEvent, EventMetadata, NewEvent
 from domain.status_catalogue import CASE_CODES, SEEDED
-from projections.all import READ_MODELS
-from projections.rebuild import rebuild
 
 CASES: Final = 100_000
 CHANGES: Final = 10
@@ -94,7 +91,7 @@ class World:
         self._cases = self._ids(cases)
         for batch in batches(list(self._rows())):
             self._app.events.append_rows(batch)
-        rebuild(self._app.events, PostgresShadows(self._app.reads), READ_MODELS)
+        self._app.rebuild()
 
     def queries(self, kind: str, count: int) -> list[Query]:
         """Return queries of a kind to be asked, after as many others as it takes to warm up."""

@@ -11,13 +11,11 @@ from psycopg import Connection, sql
 
 from adapters.bootstrap import Application
 from adapters.postgres.read_store import PostgresReadStore, Table
-from adapters.postgres.shadow import PostgresShadows
 from benchmarks.copying import raw_json
 from benchmarks.harness import Benchmark, Result, Server, Side, Work, result
 from benchmarks.workload import history, in_application
 from projections.all import READ_MODELS
 from projections.read_model import ReadModel
-from projections.rebuild import rebuild
 
 USERS: Final = 6_800
 BARE: Final = "bare_"
@@ -45,7 +43,7 @@ def ours(server: Server, template: str) -> Side:
 
 
 def _rebuild(app: Application) -> int:
-    return rebuild(app.events, PostgresShadows(app.reads), READ_MODELS).events
+    return app.rebuild().events
 
 
 @contextmanager

@@ -88,6 +88,8 @@ ADMIN_ONLY: Final = frozenset(
         "EndCompanyMembership",
         "DefineStatus",
         "RetireStatus",
+        "SkipEvent",
+        "RestoreEvent",
     }
 )
 OPERATOR_ONLY: Final = frozenset({"BootstrapAdmin"})

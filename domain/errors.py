@@ -15,7 +15,8 @@ DossierError
 │   ├── StoreBusy              the append gate was not free in time; nothing was written
 │   ├── UnknownOutcome         the connection broke at commit and the receipts cannot be read
 │   ├── SchemaMismatch         the database has not been initialised, or by another release
-│   └── StoredEventUnreadable  a stored event does not fit its registered type
+│   ├── StoredEventUnreadable  a stored event does not fit its registered type
+│   └── RowsRefused            the table of a read model refuses rows
 ├── ProofFailed                the log, a checkpoint or an evidence file is not what was signed
 ├── InputUnreadable            a legacy source, file or archive as a whole cannot be read
 ├── RunConflict                another run, rebuild or follower holds the lock
@@ -140,6 +141,12 @@ class StoredEventUnreadable(StoreError):
     """A stored event does not fit the type registered for its topic and schema version."""
 
     code = "stored_event_unreadable"
+
+
+class RowsRefused(StoreError):
+    """The table of a read model refuses rows: a constraint forbids them, or a type cannot hold a value."""
+
+    code = "rows_refused"
 
 
 class ProofFailed(DossierError):

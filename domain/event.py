@@ -142,6 +142,12 @@ class NewEvent(NamedTuple):
     metadata: EventMetadata
 
 
+class Unreadable(NamedTuple):
+    """Stands in the place of an event whose stored body does not fit its type, where a reader carries on without it."""
+
+    reason: str
+
+
 class Recorded(NamedTuple):
     """A stored event as read back; `position` is its place in the log, `schema_version` the one it was stored with."""
 

@@ -25,11 +25,15 @@ from domain.event import DomainEvent, EventMetadata, NewEvent, Recorded
 from domain.intent import INTENT
 from domain.item import ITEM
 from domain.profile import PROFILE
+from domain.projection import PROJECTION
 from domain.status_catalogue import STATUS
 
 AGGREGATES: Final[dict[str, Decider[Any]]] = {
     decider.name: decider
-    for decider in (ACCOUNT, PROFILE, ITEM, INTENT, CONVERSATION, BILLING, CASE, COLLECTIVE, COMPANY, STATUS, ACCESS)
+    for decider in (
+        *(ACCOUNT, PROFILE, ITEM, INTENT, CONVERSATION, BILLING, CASE, COLLECTIVE, COMPANY),
+        *(STATUS, ACCESS, PROJECTION),
+    )
 }
 """Every aggregate by its name, which is also what the topics of its events begin with."""
 ATTEMPTS: Final = 5
@@ -256,7 +260,7 @@ def _owner(records: list[_Loaded]) -> UUID | None:
 
 
 def _subject(record: _Loaded, owner: UUID | None) -> UUID | None:
-    if record.decider in (ACCESS, STATUS, COLLECTIVE):
+    if record.decider in (ACCESS, STATUS, COLLECTIVE, PROJECTION):
         return None
     return record.stream if record.decider is ACCOUNT else owner
 

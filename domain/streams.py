@@ -46,3 +46,8 @@ def migration_id(system: str) -> UUID:
 def status_id(code: str) -> UUID:
     """Return the stream of a case status: one a code."""
     return uuid5(NAMESPACE, f"status\x1f{code}")
+
+
+def projection_id(read_model: str) -> UUID:
+    """Return the stream of what was decided about a read model."""
+    return uuid5(NAMESPACE, f"projection\x1f{read_model}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from domain.event import DomainEvent, Recorded
-from projections.read_model import Row
+from projections.read_model import HoleInLog, Row
 
 
 def topics_of(union: Any) -> frozenset[str]:
@@ -33,7 +33,7 @@ def changed(row: Row, recorded: Recorded, **columns: Any) -> Row:
 
 
 def present(row: Row | None, recorded: Recorded) -> Row:
-    """Return the row an event changes; raises ValueError where there is none: a hole in the log."""
+    """Return the row an event changes; raises HoleInLog where there is none."""
     if row is None:
-        raise ValueError(f"position {recorded.position}: {recorded.topic}, and no row for stream {recorded.stream}")
+        raise HoleInLog(f"position {recorded.position}: {recorded.topic}, and no row for stream {recorded.stream}")
     return row

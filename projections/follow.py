@@ -1,69 +1,26 @@
-"""Live following: batches of new events, folded into the rows they touch, one transaction a batch.
-
-The ports of this module are what a store of events and a store of rows must offer; `rebuild.py` follows
-through the same ones, on shadow tables.
-"""
+"""Live following: batches of new events, folded into the rows they touch, one transaction a batch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from uuid import UUID
 
-from domain.errors import StoreBusy
+from domain.errors import StoreBusy, StoreError
 from domain.event import Recorded
-from projections.read_model import Key, ReadModel, Row, fold_events
+from domain.projection import EventRestored, EventSkipped
+from projections.ports import EventLog, ReadStore, ReadTransaction
+from projections.read_model import ReadModel
+from projections.taking_in import by_model, refold, take_in
 
 LIMIT: Final = 1_000
 POLL: Final = 0.005
+LONGEST_PAUSE: Final = 30.0
 
 Progress = Callable[[int, int], None]
 """Called now and then with how far the work is, and how far it has to go."""
-
-
-class EventLog(Protocol):
-    """The port to the log of events."""
-
-    def head(self) -> int:
-        """Return the position of the newest event, 0 for an empty log."""
-        ...
-
-    def read(self, after: int, limit: int) -> Sequence[Recorded]:
-        """Return at most `limit` events after a position, in position order."""
-        ...
-
-
-class ReadTransaction(Protocol):
-    """One transaction on the rows; while it is open, no other follower of this store gets in."""
-
-    def positions(self, models: Sequence[ReadModel]) -> dict[str, int]:
-        """Return how far each read model has come, by its name."""
-        ...
-
-    def load(self, model: ReadModel, keys: Collection[Key]) -> dict[Key, Row]:
-        """Return the rows of these keys that exist."""
-        ...
-
-    def save(self, model: ReadModel, rows: Mapping[Key, Row | None], existing: Collection[Key]) -> None:
-        """Put these rows in the place of the existing ones; None deletes one."""
-        ...
-
-    def advance(self, models: Sequence[ReadModel], position: int) -> None:
-        """Note that the read models have come to a position."""
-        ...
-
-
-class ReadStore(Protocol):
-    """The port to the tables of the read models."""
-
-    def positions(self, models: Sequence[ReadModel]) -> dict[str, int]:
-        """Return how far each read model has come; raises SchemaMismatch for one of another version."""
-        ...
-
-    def batch(self) -> AbstractContextManager[ReadTransaction]:
-        """Open a transaction that holds the followers' lock; it commits when the block is left."""
-        ...
 
 
 class Batch(NamedTuple):
@@ -73,11 +30,33 @@ class Batch(NamedTuple):
     position: int
 
 
-def follow_batch(log: EventLog, store: ReadStore, models: Sequence[ReadModel], limit: int = LIMIT) -> Batch:
-    """Fold the next events into all read models in one transaction; each skips those it has seen."""
+@dataclass
+class Pace:
+    """How many events a batch may hold: more while batches are full and quickly done, fewer when they take long."""
+
+    limit: int = LIMIT
+    least: int = 50
+    most: int = 10_000
+    seconds: float = 0.5
+
+    def learn(self, events: int, seconds: float) -> None:
+        """Take into account how long a batch took."""
+        if seconds > self.seconds:
+            self.limit = max(self.least, self.limit // 2)
+        elif events >= self.limit and seconds < self.seconds / 2:
+            self.limit = min(self.most, self.limit * 2)
+
+
+def follow_batch(
+    log: EventLog, store: ReadStore, models: Sequence[ReadModel], limit: int = LIMIT, *, upto: int | None = None
+) -> Batch:
+    """Fold the next events into all read models in one transaction; each skips those it has seen.
+
+    With `upto` nothing is read beyond that position.
+    """
     after = min(store.positions(models).values())
     # Read and validated before the transaction begins, so that the lock is held for the writing alone.
-    events = log.read(after, limit)
+    events = [event for event in log.read(after, limit) if upto is None or event.position <= upto]
     if not events:
         return Batch(0, after)
     last = events[-1].position
@@ -86,19 +65,64 @@ def follow_batch(log: EventLog, store: ReadStore, models: Sequence[ReadModel], l
         # Others may have moved a model meanwhile: one that is further skips what it has seen, and one that
         # was set back waits for the next batch, which starts from there.
         due = [model for model in models if after <= positions[model.name] < last]
-        for model in due:
-            _fold_into(transaction, model, [event for event in events if event.position > positions[model.name]])
+        _take_batch(log, transaction, due, positions, events)
         transaction.advance(due, last)
     reached = positions | {model.name: last for model in due}
     return Batch(len(events), min(reached.values()))
 
 
-def _fold_into(transaction: ReadTransaction, model: ReadModel, events: Sequence[Recorded]) -> None:
-    keys = {key for event in events if event.topic in model.topics for key in model.touches(event)}
-    if not keys:
-        return
-    rows = transaction.load(model, keys)
-    transaction.save(model, fold_events(model, rows, events), rows.keys())
+def _take_batch(
+    log: EventLog,
+    transaction: ReadTransaction,
+    models: Sequence[ReadModel],
+    positions: Mapping[str, int],
+    events: Sequence[Recorded],
+) -> None:
+    halted = transaction.halted({event.stream for event in events})
+    work = [
+        (model, mine)
+        for model, theirs in by_model(models, events)
+        if (
+            mine := [
+                event
+                for event in theirs
+                if event.position > positions[model.name] and (model.name, event.stream) not in halted
+            ]
+        )
+    ]
+    if work and (letters := take_in(transaction, work)):
+        transaction.set_aside(letters)
+    for model in models:
+        if streams := _decided(model, positions[model.name], events):
+            refold(log, transaction, model, streams, events[-1].position)
+
+
+def _decided(model: ReadModel, after: int, events: Sequence[Recorded]) -> set[UUID]:
+    """Return the streams of which events are left out from now on, or no longer."""
+    decisions = [event.event for event in events if event.position > after]
+    return {
+        decision.stream
+        for decision in decisions
+        if isinstance(decision, (EventSkipped, EventRestored)) and decision.read_model == model.name
+    }
+
+
+def follow_round(log: EventLog, store: ReadStore, models: Sequence[ReadModel], pace: Pace) -> int:
+    """Do one batch for each group of read models that are at the same position; return how many events were read.
+
+    One that is far behind catches up by itself and does not keep the others waiting.
+    """
+    groups: dict[int, list[ReadModel]] = {}
+    positions = store.positions(models)
+    for model in models:
+        groups.setdefault(positions[model.name], []).append(model)
+    read = 0
+    for group in groups.values():
+        began = time.monotonic()
+        events = follow_batch(log, store, group, pace.limit).events
+        pace.learn(events, time.monotonic() - began)
+        read += events
+    return read
 
 
 def catch_up(
@@ -106,14 +130,20 @@ def catch_up(
     store: ReadStore,
     models: Sequence[ReadModel],
     *,
-    limit: int = LIMIT,
+    limit: int | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Follow until the read models have come to what is now the head of the log; return their position."""
+    """Follow until the read models have come to what is now the head of the log; return their position.
+
+    `limit` fixes how many events a batch may hold.
+    """
+    pace = Pace() if limit is None else Pace(limit, limit, limit)
     head = log.head()
     position = min(store.positions(models).values())
     while position < head:
-        position = follow_batch(log, store, models, limit).position
+        began = time.monotonic()
+        events, position = follow_batch(log, store, models, pace.limit)
+        pace.learn(events, time.monotonic() - began)
         if progress:
             progress(min(position, head), head)
     return position
@@ -122,16 +152,32 @@ def catch_up(
 def follow(
     log: EventLog,
     store: ReadStore,
-    models: Sequence[ReadModel],
+    models: Callable[[], Sequence[ReadModel]],
     *,
     stop: Callable[[], bool],
     wait: Callable[[], None],
-    limit: int = LIMIT,
+    rest: Callable[[StoreError, float], None],
+    worked: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Follow until told to stop; `wait` returns when there may be new events."""
+    """Follow until told to stop.
+
+    `models` returns those that are this follower's to follow at the moment, `wait` when there may be new events;
+    `worked` is told how many events a round took in. After an error of the database `rest` gets the error and how many
+    seconds to pause, which grow with each failure in a row.
+    """
+    pace, failures = Pace(), 0
     while not stop():
-        if not follow_batch(log, store, models, limit).events:
-            wait()
+        try:
+            mine = models()
+            events = follow_round(log, store, mine, pace) if mine else 0
+        except StoreError as error:
+            failures += 1
+            rest(error, min(LONGEST_PAUSE, 0.25 * 2**failures))
+        else:
+            failures = 0
+            worked(events)
+            if not events:
+                wait()
 
 
 def wait_for(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
-from domain.event import Recorded
+from domain.errors import StoredEventUnreadable
+from domain.event import Recorded, Unreadable
 
 Row = dict[str, Any]
 """A row as plain values by column name: UUID, str, int, float, bool, date, aware datetime, list, dict or None."""
@@ -55,19 +57,48 @@ def one_row_a_stream(
     return ReadModel(name, version, (key,), frozenset(topics), touches, evolve)
 
 
-def fold_events(model: ReadModel, rows: Rows, events: Iterable[Recorded]) -> dict[Key, Row | None]:
+class HoleInLog(ValueError):
+    """An event changes a row that is not there: what should have made it never happened."""
+
+
+class Halted(Protocol):
+    """The streams that stand still in a read model because of an event that it could not take in."""
+
+    streams: set[UUID]
+
+    def halt(self, recorded: Recorded, error: Exception) -> None:
+        """Note an event that could not be folded; its stream stands still from here on."""
+        ...
+
+
+def fold_events(
+    model: ReadModel, rows: Rows, events: Iterable[Recorded], halted: Halted | None = None
+) -> dict[Key, Row | None]:
     """Fold events, oldest first, over the rows they touch and return every row that was touched; None where it is gone.
 
-    The one fold behind following, rebuilding and as-of reads.
+    The one fold behind following, rebuilding and as-of reads. An event that cannot be folded raises, or, where `halted`
+    is given, halts its stream and no other.
     """
     after: dict[Key, Row | None] = {}
     for recorded in events:
-        if recorded.topic not in model.topics:
+        if recorded.topic not in model.topics or (halted and recorded.stream in halted.streams):
             continue
-        touched = {}
-        for key in model.touches(recorded):
-            row = after[key] if key in after else rows.get(key)
-            if row is not None:
-                touched[key] = row
-        after.update(model.evolve(touched, recorded))
+        try:
+            touched = {}
+            for key in keys_of(model, recorded):
+                row = after[key] if key in after else rows.get(key)
+                if row is not None:
+                    touched[key] = row
+            after.update(model.evolve(touched, recorded))
+        except Exception as error:
+            if halted is None:
+                raise
+            halted.halt(recorded, error)
     return after
+
+
+def keys_of(model: ReadModel, recorded: Recorded) -> Iterable[Key]:
+    """Return the keys of the rows an event touches; raises StoredEventUnreadable if its body could not be read."""
+    if isinstance(recorded.event, Unreadable):
+        raise StoredEventUnreadable(recorded.event.reason)
+    return model.touches(recorded)

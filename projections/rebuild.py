@@ -1,133 +1,257 @@
-"""Rebuilding read models from the log: into shadow tables, stream by stream, then caught up and swapped in.
+"""Rebuilding read models from the log: into shadow tables, part by part, then caught up, compared and swapped in.
 
-Readers and followers of the live tables carry on meanwhile; only followers wait, and only for the swap.
+Readers and followers of the live tables carry on meanwhile; only followers wait, and only for the swap. What a part of
+the log made is kept as soon as the part is done, so that a rebuild that was stopped or killed goes on from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.event import Recorded
-from projections.follow import LIMIT, EventLog, Progress, ReadStore, catch_up, follow_batch
-from projections.read_model import Key, ReadModel, Row, fold_events
+from domain.streams import projection_id
+from projections.dead_letters import DeadLetter, Skips
+from projections.follow import Progress, catch_up, follow_batch
+from projections.ports import EventLog, ReadStore, ReadTransaction
+from projections.read_model import ReadModel
+from projections.taking_in import by_model, refold, take_in
 
 FOLDED_EVENTS: Final = 5_000
-REPORTED_EVENTS: Final = 10_000
+LONGEST_RUN: Final = 20_000
+"""A batch holds whole streams, but for one that is longer than this."""
 
-CopyRows = Callable[[ReadModel, Sequence[Row]], None]
+Level = Callable[[Mapping[str, int]], None]
+"""Brings the shadows to the positions of the live tables, by read model, while those stand still."""
+
+Watch = Callable[[str, int, int], None]
+"""Called with a stage, how far it is and how far it has to go."""
 
 
 class WholeLog(EventLog, Protocol):
     """An event log that can also be read stream by stream."""
 
-    def scan(self, upto: int) -> Iterator[Recorded]:
-        """Yield every event up to a position, stream by stream, oldest first, in constant memory."""
+    def scan(self, upto: int, first: UUID, last: UUID) -> Iterator[Recorded]:
+        """Yield the events up to a position of the streams in a range, stream by stream, oldest first."""
         ...
+
+
+@dataclass
+class Part:
+    """A range of streams to be folded into the shadow tables in one transaction, up to a position."""
+
+    first: UUID
+    last: UUID
+    head: int
+    transaction: ReadTransaction
+    events: int = 0
+
+
+class Difference(NamedTuple):
+    """A row that the live and the rebuilt table do not agree on, by its key.
+
+    `kind` says what is wrong with the live one: `missing`, `extra` or `changed`, and then in which columns.
+    """
+
+    kind: str
+    key: dict[str, Any]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A live table against the rebuilt one at the same position: how many rows differ, and the first few of them."""
+
+    read_model: str
+    position: int
+    differing: int
+    differences: Sequence[Difference] = field(default=())
 
 
 class Shadow(Protocol):
     """Shadow tables beside the live ones."""
 
     @property
+    def models(self) -> Sequence[ReadModel]:
+        """The read models that are rebuilt."""
+        ...
+
+    @property
     def store(self) -> ReadStore:
         """The shadow tables as followers see them."""
         ...
 
-    def fill(self, position: int) -> AbstractContextManager[CopyRows]:
-        """Make the tables and give a function that copies rows in; indexes and position come at the end."""
+    @property
+    def live(self) -> ReadStore:
+        """The live tables."""
         ...
 
-    def swap(self) -> AbstractContextManager[Mapping[str, int]]:
-        """Hold the live followers and give their positions; at the end the shadows take the live place."""
+    def part(self) -> AbstractContextManager[Part | None]:
+        """Claim a part nobody works on, which is done when the block is left; None if there is none.
+
+        Raises RunConflict if the rebuild was aborted meanwhile.
+        """
         ...
 
+    def helped(self) -> AbstractContextManager[None]:
+        """Let further processes fill parts until there are none, where that helps."""
+        ...
 
-class Shadows(Protocol):
-    """The port to shadow tables."""
+    def filled(self) -> tuple[int, int]:
+        """Return how many events were folded, and the head of the log the parts go up to."""
+        ...
 
-    def begin(self, models: Sequence[ReadModel]) -> AbstractContextManager[Shadow]:
-        """Clear what a killed rebuild left and give a shadow; raises RunConflict if another is under way."""
+    def enter(self, stage: str) -> None:
+        """Note what the rebuild is doing; raises RunConflict if it was aborted meanwhile."""
+        ...
+
+    def complete(self) -> None:
+        """Make keys and indexes of the filled tables, gather statistics, note their position."""
+        ...
+
+    def comparable(self) -> Sequence[ReadModel]:
+        """Return the read models whose live tables have been filled, by the same version."""
+        ...
+
+    def compare(self, models: Sequence[ReadModel], level: Level) -> Sequence[Comparison]:
+        """Compare live and shadow tables at the same position; the live ones stand still only while `level` runs."""
+        ...
+
+    def swap(self, level: Level) -> None:
+        """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept."""
         ...
 
 
 class Rebuilt(NamedTuple):
-    """How many events a rebuild read before it caught up, and the position it was swapped in at."""
+    """What was rebuilt, from how many events, up to where; how live and rebuilt tables compare; whether they swap."""
 
+    models: tuple[str, ...]
     events: int
     position: int
+    comparisons: Sequence[Comparison]
+    swapped: bool
 
 
-def rebuild(
-    log: WholeLog,
-    shadows: Shadows,
-    models: Sequence[ReadModel],
-    *,
-    limit: int = LIMIT,
-    progress: Progress | None = None,
-) -> Rebuilt:
-    """Rebuild the read models and swap them in; raises RunConflict if another rebuild is under way.
+def rebuild(log: WholeLog, shadow: Shadow, *, dry_run: bool = False, watch: Watch = lambda *_: None) -> Rebuilt:
+    """Do what is left to do of a rebuild; a dry run stops before the swap and leaves the shadows as they are.
 
-    `progress` gets the events done and the head of the log, which is a little more than there are events.
+    `watch` is told of the stage `fill` in events, with the head of the log for the total, a little more than there are.
     """
-    with shadows.begin(models) as shadow:
-        counted = _Counted(log, progress)
-        with shadow.fill(counted.head) as copy_rows:
-            for model, rows in fold_streams(models, counted):
-                copy_rows(model, rows)
-        catch_up(log, shadow.store, models, limit=limit)
-        with shadow.swap() as live:
-            position = _reached(shadow.store, models)
-            while position < max(live.values(), default=0):
-                position = follow_batch(log, shadow.store, models, limit).position
-    return Rebuilt(counted.events, position)
+    models = shadow.models
+    shadow.enter("fill")
+    with shadow.helped():
+        fill(log, shadow, watch)
+    fill(log, shadow, watch)  # what a helper left that was killed
+    shadow.enter("index")
+    shadow.complete()
+    shadow.enter("catch_up")
+    catch_up(log, shadow.store, models, progress=_stage(watch, "catch_up"))
+    shadow.enter("compare")
+    comparisons = _compared(log, shadow)
+    events, _ = shadow.filled()
+    shadow.enter("ready")
+    if not dry_run:
+        catch_up(log, shadow.store, models)
+        shadow.swap(lambda positions: _level(log, shadow.store, models, positions))
+    reached = shadow.live if not dry_run else shadow.store
+    position = min(reached.positions(models).values())
+    return Rebuilt(tuple(model.name for model in models), events, position, comparisons, swapped=not dry_run)
 
 
-def fold_streams(models: Sequence[ReadModel], events: Iterable[Recorded]) -> Iterator[tuple[ReadModel, list[Row]]]:
-    """Fold events that come stream by stream; yield the rows of one read model at a time, many at once.
+def fill(
+    log: WholeLog, shadow: Shadow, watch: Watch = lambda *_: None, *, alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Fill parts as long as there are any to be had, and whoever wants them is alive."""
+    while alive() and _fill_part(log, shadow):
+        watch("fill", *shadow.filled())
 
-    The stream a batch ends in may go on in the next one: its rows are held back until it ends.
+
+def _fill_part(log: WholeLog, shadow: Shadow) -> bool:
+    with shadow.part() as part:
+        if part is None:
+            return False
+        skips = _skips(log, shadow.models, part.head)
+        halted: set[tuple[str, UUID]] = set()
+        for fresh, events in by_streams(log.scan(part.head, part.first, part.last)):
+            work = [
+                (model, [event for event in mine if _goes_in(model, event, skips, halted)])
+                for model, mine in by_model(shadow.models, events)
+            ]
+            part.events += len(events)
+            letters = take_in(part.transaction, work, fresh=fresh)
+            part.transaction.set_aside(letters)
+            halted = {(letter.read_model, letter.stream) for letter in letters} | (set() if fresh else halted)
+    return True
+
+
+def by_streams(
+    events: Iterable[Recorded], size: int = FOLDED_EVENTS, longest: int = LONGEST_RUN
+) -> Iterator[tuple[bool, list[Recorded]]]:
+    """Cut events that come stream by stream into batches of whole streams.
+
+    A stream longer than `longest` is cut too: False beside a batch says that it goes on with the last stream.
     """
-    held: dict[str, dict[Key, Row]] = {model.name: {} for model in models}
-    unfinished: UUID | None = None
-    arriving = iter(events)
-    while batch := list(islice(arriving, FOLDED_EVENTS)):
-        goes_on = batch[-1].stream == unfinished
-        unfinished = batch[-1].stream
-        tail = [event for event in batch if event.stream == unfinished]
-        for model in models:
-            before = held[model.name]
-            rows = {**before, **fold_events(model, before, batch)}
-            open_keys = {key for event in tail if event.topic in model.topics for key in model.touches(event)}
-            if goes_on:
-                open_keys.update(before)
-            held[model.name] = {key: row for key in open_keys if (row := rows.pop(key, None)) is not None}
-            if finished := [row for row in rows.values() if row is not None]:
-                yield model, finished
-    for model in models:
-        if held[model.name]:
-            yield model, list(held[model.name].values())
+    batch: list[Recorded] = []
+    cut: UUID | None = None
+    for event in events:
+        if batch and _is_full(batch, event, cut, size, longest):
+            yield batch[0].stream != cut, batch
+            cut = batch[-1].stream if batch[-1].stream == event.stream else None
+            batch = []
+        batch.append(event)
+    if batch:
+        yield batch[0].stream != cut, batch
 
 
-def _reached(store: ReadStore, models: Sequence[ReadModel]) -> int:
-    return min(store.positions(models).values())
+def _is_full(batch: Sequence[Recorded], event: Recorded, cut: UUID | None, size: int, longest: int) -> bool:
+    if event.stream == batch[-1].stream:
+        return len(batch) >= longest
+    return len(batch) >= size or batch[-1].stream == cut
 
 
-class _Counted:
-    """The events of a log up to its present head, counted as they are read."""
+def _skips(log: EventLog, models: Sequence[ReadModel], upto: int) -> dict[str, Skips]:
+    decisions = log.load(projection_id(model.name) for model in models)
+    found = {model.name: Skips(decisions[projection_id(model.name)], upto) for model in models}
+    return {name: skips for name, skips in found.items() if skips}
 
-    def __init__(self, log: WholeLog, progress: Progress | None) -> None:
-        self.head = log.head()
-        self.events = 0
-        self._log, self._progress = log, progress or (lambda _done, _total: None)
 
-    def __iter__(self) -> Iterator[Recorded]:
-        for event in self._log.scan(self.head):
-            yield event
-            self.events += 1
-            if self.events % REPORTED_EVENTS == 0:
-                self._progress(self.events, self.head)
-        self._progress(self.head, self.head)
+def _goes_in(
+    model: ReadModel, event: Recorded, skips: Mapping[str, Skips], halted: Collection[tuple[str, UUID]]
+) -> bool:
+    if halted and (model.name, event.stream) in halted:
+        return False
+    return not (skips and model.name in skips and skips[model.name].leave_out(event))
+
+
+def _compared(log: EventLog, shadow: Shadow) -> Sequence[Comparison]:
+    models = shadow.comparable()
+    if not models:
+        return ()
+    catch_up(log, shadow.live, models)  # from here on the live tables are never behind their shadows
+    return shadow.compare(models, lambda positions: _level(log, shadow.store, models, positions))
+
+
+def _level(log: EventLog, store: ReadStore, models: Sequence[ReadModel], positions: Mapping[str, int]) -> None:
+    for position in sorted(set(positions.values())):
+        these = [model for model in models if positions.get(model.name) == position]
+        while these and min(store.positions(these).values()) < position:
+            if not follow_batch(log, store, these, upto=position).events:
+                break
+
+
+def _stage(watch: Watch, stage: str) -> Progress:
+    return lambda done, total: watch(stage, done, total)
+
+
+def rebuild_records(
+    log: EventLog, store: ReadStore, models: Sequence[ReadModel], streams: Collection[UUID]
+) -> list[DeadLetter]:
+    """Fold single records anew in place, each read model up to where it is; return what could not be taken in."""
+    with store.batch() as transaction:
+        positions = transaction.positions(models)
+        return [
+            letter for model in models for letter in refold(log, transaction, model, streams, positions[model.name])
+        ]

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from adapters.audit.cloudevents import cloud_event
 from adapters.postgres.mapper import canonical_json
-from projections.follow import EventLog
+from projections.ports import EventLog
 
 BATCH: Final = 1_000
 

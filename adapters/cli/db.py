@@ -37,6 +37,21 @@ def init(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def migrate(*, as_json: AsJson = False) -> None:
+    """Bring the store up to this release; safe while others use it. The tables follow with `projections upgrade`."""
+    out, settings = Output(as_json=as_json), load_settings()
+    _check_version(server_version(database_url(settings)))
+    with application(settings) as opened:
+        opened.migrate()
+        outdated = [model.name for model in opened.outdated()]
+    out.json({"database": _kind(settings), "outdated": outdated})
+    out.line("The store is of this release.")
+    if outdated:
+        out.line(f"Tables of another release: {', '.join(outdated)}.")
+        out.next("`dossier projections upgrade --prepare`, and without --prepare when you deploy")
+
+
+@app.command()
 def status(*, as_json: AsJson = False) -> None:
     """Say where the database is, whether it runs and whether it is initialised; starts nothing."""
     out, settings = Output(as_json=as_json), load_settings()

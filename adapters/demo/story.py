@@ -18,13 +18,11 @@ from adapters.demo.cases import Cases
 from adapters.demo.people import People
 from adapters.demo.stage import Stage
 from adapters.migration import Migration
-from adapters.postgres.shadow import PostgresShadows
 from adapters.private_file import private_file
 from adapters.samples import cases, contexts
 from adapters.samples.truth import Truth
 from projections.all import READ_MODELS
 from projections.read_model import Row
-from projections.rebuild import rebuild
 
 SEED: Final = 2024
 
@@ -153,12 +151,7 @@ class Demo:
         self._app.catch_up()
         before = self._rows()
         with self._out.progress() as watch:
-            rebuilt = rebuild(
-                self._app.events,
-                PostgresShadows(self._app.reads),
-                READ_MODELS,
-                progress=lambda done, total: watch("rebuild", done, total),
-            )
+            rebuilt = self._app.rebuild(watch=watch)
         after = self._rows()
         different = [name for name in before if before[name] != after[name]]
         self._stage.expect(f"the rebuild changed {', '.join(different)}", holds=not different)

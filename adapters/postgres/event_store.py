@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from psycopg_pool import ConnectionPool
 
 from adapters.errors import is_lost, translate, translated, written_first
 from adapters.postgres.mapper import decode, encode, sealed_for, subject_of_sealed
+from adapters.postgres.schema_migrations import SCHEMA_FILES, changes, migrate
 from adapters.postgres.subject_keys import SubjectKeys
 from adapters.sealing import MasterKeys, no_master_key
 from domain.errors import StoreUnavailable, UnknownOutcome
@@ -33,7 +33,9 @@ for _name in ("psycopg", "psycopg.pool"):  # importing the library silences psyc
     logging.getLogger(_name).setLevel(logging.NOTSET)
 
 SCAN_ROWS: Final = 2_000
-SCHEMA_FILES: Final = files("adapters.postgres") / "schema"
+SAMPLED_ROWS: Final = 200
+FIRST: Final = UUID(int=0)
+LAST: Final = UUID(int=2**128 - 1)
 
 
 def schema_sql(name: str) -> LiteralString:
@@ -76,7 +78,8 @@ _END_BACKEND: Final = """
     WHERE pid = %s AND usename = current_user AND application_name = 'dossier' AND pid <> pg_backend_pid()
 """
 _FILES: Final = ("store", "subject_keys")
-_FINGERPRINT: Final = f"dossier store {hashlib.sha256(''.join(map(schema_sql, _FILES)).encode()).hexdigest()[:16]}"
+_DEFINITION: Final = "".join([*(change.statements for change in changes("store")), *map(schema_sql, _FILES)])
+_FINGERPRINT: Final = f"dossier store {hashlib.sha256(_DEFINITION.encode()).hexdigest()[:16]}"
 _KEYED: Final = 16 + hashlib.sha256().digest_size
 """The length of a receipt's digest made under a subject's key: the subject, then the HMAC."""
 
@@ -102,11 +105,13 @@ class PostgresEventStore:
         pool: ConnectionPool[Connection[tuple[Any, ...]]],
         schema: str = "store",
         master: MasterKeys | None = None,
+        decode: Callable[..., Recorded] = decode,
     ) -> None:
         self.pool = pool
         self.schema = schema
         self.master = master
         self.keys = SubjectKeys(pool, schema, master) if master else None
+        self._decode = decode
         name = sql.Identifier(schema)
         self._append = sql.SQL(
             "SELECT * FROM {}.append(%b, %b, %b, %b, %b, %b::uuid[], %b::bigint[],"
@@ -122,7 +127,8 @@ class PostgresEventStore:
             "SELECT {} FROM {}.stored_events WHERE notification_id > %b ORDER BY notification_id LIMIT %b"
         ).format(columns, name)
         self._scan = sql.SQL(
-            "SELECT {} FROM {}.stored_events WHERE notification_id <= %s ORDER BY originator_id, originator_version"
+            "SELECT {} FROM {}.stored_events WHERE notification_id <= %s AND originator_id BETWEEN %s AND %s"
+            " ORDER BY originator_id, originator_version"
         ).format(columns, name)
         self._last = sql.SQL(
             "SELECT e.* FROM unnest(%b::uuid[]) AS s(id) JOIN LATERAL (SELECT {} FROM {}.stored_events"
@@ -170,7 +176,7 @@ class PostgresEventStore:
         with recorder.datastore:
             recorder.create_table()
         with connection.transaction():
-            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
+            migrate(connection, self.schema, "store")
             for name in _FILES:
                 connection.execute(schema_sql(name))
             connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(_FINGERPRINT)))
@@ -309,8 +315,11 @@ class PostgresEventStore:
             with self.pool.connection() as connection:
                 return connection.cursor(binary=True).execute(query, values, prepare=True).fetchall()
 
-    def scan(self, upto: int) -> Iterator[Recorded]:
-        """Yield every event up to a position, stream by stream, oldest first, in constant memory."""
+    def scan(self, upto: int, first: UUID = FIRST, last: UUID = LAST) -> Iterator[Recorded]:
+        """Yield every event up to a position, stream by stream, oldest first, in constant memory.
+
+        `first` and `last` are the streams to begin and to end with.
+        """
         with (
             translated(),
             self.pool.connection() as connection,
@@ -318,9 +327,22 @@ class PostgresEventStore:
             connection.cursor(name="scan", binary=True) as cursor,
         ):
             connection.execute("SET LOCAL enable_seqscan = on")
-            cursor.execute(self._scan, [upto])
+            cursor.execute(self._scan, [upto, first, last])
             while rows := cursor.fetchmany(SCAN_ROWS):
                 yield from self._decoded(rows)
+
+    def quantiles(self, parts: int) -> list[UUID]:
+        """Return streams that cut the log into about as many parts of about the same size, from a sample of it."""
+        percent = min(100.0, 100.0 * parts * SAMPLED_ROWS / max(1, self.head()))
+        query = sql.SQL(
+            "SELECT percentile_disc(%s::float8[]) WITHIN GROUP (ORDER BY originator_id)"
+            " FROM {}.stored_events TABLESAMPLE SYSTEM (%s)"
+        ).format(sql.Identifier(self.schema))
+        if parts == 1:
+            return []
+        with translated(), self.pool.connection() as connection:
+            row = connection.execute(query, [[number / parts for number in range(1, parts)], percent]).fetchone()
+        return sorted(set(row[0] or ())) if row else []
 
     def head(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
@@ -353,7 +375,7 @@ class PostgresEventStore:
         if self.keys is not None and rows:
             subjects = {subject for row in rows if (subject := subject_of_sealed(row[4])) is not None}
             keys = self.keys.for_reading(subjects, rows[0][5])
-        return [decode(row[0], row[1], row[2], row[3], row[4], keys) for row in rows]
+        return [self._decode(row[0], row[1], row[2], row[3], row[4], keys) for row in rows]
 
     def _digest(self, request: Append) -> bytes:
         """Return a request's digest as it is kept: of what is said of a person under their key, with which it dies."""

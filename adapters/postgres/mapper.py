@@ -30,6 +30,7 @@ from domain.event import (
     EventMetadata,
     NewEvent,
     Recorded,
+    Unreadable,
     personal_fields,
 )
 
@@ -48,6 +49,9 @@ UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {
 }
 """By topic and schema version: turns the data of that version into the data of the next."""
 
+_UNKNOWN: Final = EventMetadata(
+    datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), "unknown", "unknown"
+)
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
@@ -129,6 +133,16 @@ def decode(stream: UUID, version: int, position: int, topic: str, body: bytes, k
             hint="was the event type changed without a new schema version and an upcaster?",
         ) from error
     return Recorded(stream, version, position, topic, parsed["data"], parsed["meta"], parsed["v"])
+
+
+def decode_or_mark(
+    stream: UUID, version: int, position: int, topic: str, body: bytes, keys: Keys | None = None
+) -> Recorded:
+    """Return a stored event as `decode` does, or Unreadable in its place: for readers that carry on without it."""
+    try:
+        return decode(stream, version, position, topic, body, keys)
+    except StoredEventUnreadable as error:
+        return Recorded(stream, version, position, topic, Unreadable(error.message), _UNKNOWN, 0)
 
 
 class _Reader(NamedTuple):

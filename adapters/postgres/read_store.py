@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, LiteralString, NamedTuple, cast
+from uuid import UUID
 
 import orjson
+import psycopg
+import structlog
 from psycopg import Connection, Cursor, errors, sql
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
 from adapters.postgres.event_store import schema_sql
-from domain.errors import SchemaMismatch
+from adapters.postgres.schema_migrations import migrate
+from domain.errors import RowsRefused, SchemaMismatch
+from projections.dead_letters import DeadLetter
 from projections.read_model import Key, ReadModel, Row
+
+_log = structlog.get_logger(__name__)
 
 Rows = Iterable[Row]
 Conn = Connection[tuple[Any, ...]]
 POSITIONS: Final = "projections"
 _INDEXES: Final = "-- indexes\n"
+_REFUSED: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
+_UNWRITABLE: Final = (ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+"""What is raised for rows a table cannot hold: by the server, and on the way to it."""
 
 
 class Progressed(NamedTuple):
@@ -83,6 +94,7 @@ class PostgresReadStore:
         self.prefix = prefix
         self._tables: dict[tuple[str, int], Table] = {}
         self._positions = sql.Identifier(self.schema(POSITIONS), "positions")
+        self.dead_letters = sql.Identifier(self.schema(POSITIONS), "dead_letters")
 
     def schema(self, name: str) -> str:
         """Return the name of the schema of a read model."""
@@ -93,16 +105,17 @@ class PostgresReadStore:
     def create(self, models: Sequence[ReadModel]) -> None:
         """Make the tables not there yet, empty; raises SchemaMismatch where a schema is somebody else's."""
         with self.locked() as connection:
+            migrate(connection, self.schema(POSITIONS), POSITIONS)
             present = self.progress(connection)
             missing = [model for model in models if model.name not in present]
             self.make_tables(connection, missing)
             self.make_indexes(connection, missing)
             self.place(connection, missing, 0)
 
-    def drop(self) -> None:
-        """Drop what was made under this prefix, rows and all; schemas that are not ours stay."""
+    def drop(self, unfinished: Iterable[str] = ()) -> None:
+        """Drop what was made under this prefix, rows and all, and what was begun; schemas that are not ours stay."""
         with self.locked() as connection:
-            for name in [*self.progress(connection), POSITIONS]:
+            for name in [*{*self.progress(connection), *unfinished}, POSITIONS]:
                 connection.execute(
                     sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema(name)))
                 )
@@ -119,12 +132,17 @@ class PostgresReadStore:
                     f"the database has a schema {schema!r} that Dossier did not make",
                     hint="give Dossier a database of its own",
                 ) from None
-            _define(connection, schema, _definition(model)[0])
+            self.define(connection, model.name, _definition(model)[0])
 
     def make_indexes(self, connection: Conn, models: Sequence[ReadModel]) -> None:
         """Make keys, constraints and indexes."""
         for model in models:
-            _define(connection, self.schema(model.name), _definition(model)[1])
+            self.define(connection, model.name, _definition(model)[1])
+
+    def define(self, connection: Conn, name: str, definition: LiteralString) -> None:
+        """Carry out a definition in the schema of that name."""
+        connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(self.schema(name))))
+        connection.execute(definition)
 
     def place(self, connection: Conn, models: Sequence[ReadModel], position: int) -> None:
         """Note that the tables were made by these versions of the models and have come to a position."""
@@ -143,7 +161,7 @@ class PostgresReadStore:
             found = connection.execute("SELECT to_regnamespace(quote_ident(%s))", [schema]).fetchone()
             if found == (None,):
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-                _define(connection, schema, schema_sql("projections"))
+                migrate(connection, schema, POSITIONS)
             yield connection
 
     # --- following -------------------------------------------------------------------------------------
@@ -163,7 +181,7 @@ class PostgresReadStore:
             if version != model.version:
                 raise SchemaMismatch(
                     f"read model {model.name} is of version {version}, not {model.version}",
-                    hint=f"rebuild it: `dossier projections rebuild {model.name}`",
+                    hint="bring the tables up to this release: `dossier projections upgrade`",
                 )
         return {model.name: present[model.name].position for model in models}
 
@@ -245,6 +263,8 @@ class PostgresReadTransaction:
 
     def load(self, model: ReadModel, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows of these keys that exist."""
+        if not keys:
+            return {}
         table = self._store.table(self._connection, model)
         found = json_cursor(self._connection).execute(table.load, _transposed(keys))
         rows = [table.row(values) for values in found]
@@ -255,7 +275,47 @@ class PostgresReadTransaction:
         table = self._store.table(self._connection, model)
         if existing:
             self._connection.execute(table.delete, _transposed(existing))
-        table.insert(self._connection, (row for row in rows.values() if row is not None))
+        if after := [row for row in rows.values() if row is not None]:
+            try:
+                table.insert(self._connection, after)
+            except _UNWRITABLE as error:
+                raise RowsRefused(f"{type(error).__name__} on writing to {model.name}") from error
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo what the block did when it raises; raises RowsRefused, now and not at the commit, for refused rows."""
+        try:
+            with self._connection.transaction():
+                yield
+                self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        except _REFUSED as error:
+            where = error.diag.constraint_name or error.diag.column_name or error.diag.table_name or ""
+            raise RowsRefused(f"{type(error).__name__} {where}".rstrip()) from error
+
+    def halted(self, streams: Collection[UUID]) -> set[tuple[str, UUID]]:
+        """Return which of these streams stand still, each with the name of the read model."""
+        query = sql.SQL("SELECT read_model, stream FROM {} WHERE stream = ANY(%b)").format(self._store.dead_letters)
+        return set(cast("Iterable[tuple[str, UUID]]", self._connection.execute(query, [list(streams)])))
+
+    def set_aside(self, letters: Collection[DeadLetter]) -> None:
+        """Note the events that halt their streams."""
+        statement = sql.SQL(
+            "INSERT INTO {} AS kept (read_model, stream, version, position, topic, error)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (read_model, stream) DO UPDATE"
+            " SET version = excluded.version, position = excluded.position, topic = excluded.topic,"
+            " error = excluded.error, attempts = kept.attempts + 1, tried_at = now()"
+        ).format(self._store.dead_letters)
+        if letters:
+            self._connection.cursor().executemany(statement, letters)
+        for letter in letters:
+            _log.warning("event_set_aside", **letter._asdict())
+
+    def heal(self, model: ReadModel, streams: Collection[UUID]) -> None:
+        """Forget what halted these streams."""
+        statement = sql.SQL("DELETE FROM {} WHERE read_model = %s AND stream = ANY(%s)").format(
+            self._store.dead_letters
+        )
+        self._connection.execute(statement, [model.name, list(streams)])
 
     def advance(self, models: Sequence[ReadModel], position: int) -> None:
         """Note that the read models have come to a position."""
@@ -277,11 +337,6 @@ def _definition(model: ReadModel) -> tuple[LiteralString, LiteralString]:
     """Return the definition of a model's table in two parts: the table, its indexes."""
     table, _, indexes = schema_sql(model.name).partition(_INDEXES)
     return table, indexes
-
-
-def _define(connection: Conn, schema: str, definition: LiteralString) -> None:
-    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(schema)))
-    connection.execute(definition)
 
 
 def _names(names: Iterable[str]) -> sql.Composed:

@@ -1,28 +1,42 @@
 """Shadow tables for a rebuild: filled beside the live ones in schemas `next_<model>`, then renamed in.
 
-Filling is one transaction, so a rebuild killed in it leaves nothing; what one killed later leaves
-is dropped by the next.
+How far a rebuild is lies beside their positions, so one that was stopped or killed is resumed where it was. The live
+tables that a swap put aside stay as `prev_<model>` until they are dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, Final
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from psycopg import Connection, errors, sql
+from psycopg.types.json import Jsonb
 
 from adapters.errors import translated
 from adapters.garbage import rare_collections
-from adapters.postgres.read_store import POSITIONS, PostgresReadStore
-from domain.errors import DossierError, RunConflict, StoreBusy
-from projections.read_model import ReadModel, Row
-from projections.rebuild import CopyRows
+from adapters.postgres.compare import compare_tables
+from adapters.postgres.event_store import FIRST, LAST, PostgresEventStore, schema_sql
+from adapters.postgres.helpers import helpers
+from adapters.postgres.locks import holding
+from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
+from domain.errors import NotFound, RunConflict, SchemaMismatch, StoreBusy
+from projections.all import READ_MODELS
+from projections.read_model import ReadModel
+from projections.rebuild import Comparison, Level, Part
 
 NEXT: Final = "next_"
 PREVIOUS: Final = "prev_"
+PART_EVENTS: Final = 10_000
+MOST_PARTS: Final = 2_000
 # The server takes a moment to notice that the client of an earlier rebuild was killed.
 PATIENCE: Final = "2s"
+PATIENCE_WITH_ABORTED: Final = "60s"
+
+Conn = Connection[tuple[Any, ...]]
 
 _GRANTS: Final = """
 WITH granted AS (
@@ -39,112 +53,316 @@ SELECT format('GRANT %%s ON %%s TO ', privilege_type, what)
     || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
 FROM granted
 """
+_STATE: Final = """
+SELECT stage, models, head, aborted, started_at, updated_at,
+    (SELECT coalesce(sum(events), 0)::bigint FROM {parts}),
+    (SELECT (sum(events) / extract(epoch FROM greatest(now() - min(begun_at), interval '1 ms')))::float8
+     FROM {parts} WHERE done_at > now() - interval '1 min')
+FROM {rebuild}
+"""
+
+
+class RebuildState(NamedTuple):
+    """How far a rebuild is: its stage, the read models with their versions, events folded of the log up to `head`."""
+
+    stage: str
+    models: dict[str, int]
+    head: int
+    aborted: bool
+    started_at: datetime
+    updated_at: datetime
+    events: int
+    rate: float | None
+
+
+def shadow_store(live: PostgresReadStore) -> PostgresReadStore:
+    """Return the store of the shadow tables of a read store."""
+    return PostgresReadStore(live.pool, NEXT + live.prefix)
 
 
 class PostgresShadows:
-    """Makes shadows of the tables of a read store."""
+    """Makes shadows of the tables of a read store.
 
-    def __init__(self, live: PostgresReadStore) -> None:
-        self._live = live
+    `workers` is how many processes may fill them, this one among them.
+    """
+
+    def __init__(self, live: PostgresReadStore, events: PostgresEventStore, workers: int | None = None) -> None:
+        self._live, self._events = live, events
+        self._next = shadow_store(live)
+        self._workers = workers or min(os.cpu_count() or 1, 4)
+
+    @property
+    def lock(self) -> str:
+        """The name of the lock that whoever rebuilds holds."""
+        return f"{self._live.schema(POSITIONS)} rebuild"
 
     @contextmanager
     def begin(self, models: Sequence[ReadModel]) -> Iterator[PostgresShadow]:
-        """Clear what a killed rebuild left and give a shadow; raises RunConflict if another is under way."""
-        with self._alone():
-            shadow = PostgresShadow(self._live, models)
-            shadow.store.drop()
-            shadow.drop_previous()
-            try:
-                yield shadow
-            except BaseException:
-                with suppress(DossierError):
-                    shadow.store.drop()
-                raise
-            with suppress(StoreBusy):  # somebody still reads them: the next rebuild drops them
-                shadow.drop_previous()
+        """Begin a rebuild anew; what an unfinished one left is dropped. Raises RunConflict if one is under way."""
+        with self._alone(PATIENCE):
+            with self._live.locked():
+                pass  # which makes the positions where there are none
+            self._clear()
+            self._note(models)
+            yield self.joined(models)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        name = f"{self._live.schema(POSITIONS)} rebuild"
+    def resume(self) -> Iterator[PostgresShadow]:
+        """Go on with an unfinished rebuild; raises NotFound if there is none, RunConflict if it is under way."""
+        with self._alone(PATIENCE):
+            state = self.state()
+            if state is None or state.aborted:
+                raise NotFound("no rebuild was left unfinished", hint="`dossier projections rebuild` begins one")
+            known = {model.name: model for model in READ_MODELS}
+            outdated = [name for name, version in state.models.items() if known[name].version != version]
+            if outdated:
+                raise SchemaMismatch(
+                    f"the unfinished rebuild is of another version of {', '.join(outdated)}",
+                    hint="begin anew with `dossier projections rebuild`",
+                )
+            yield self.joined([known[name] for name in state.models])
+
+    def abort(self) -> bool:
+        """Stop a rebuild wherever it runs and drop its tables; returns whether there was one."""
+        if self.state() is None:
+            return False
+        with translated(), self._live.pool.connection() as connection:
+            connection.execute(sql.SQL("UPDATE {} SET aborted = true").format(self._table("rebuild")))
+        with self._alone(PATIENCE_WITH_ABORTED):
+            self._clear()
+        return True
+
+    def state(self) -> RebuildState | None:
+        """Return how far the rebuild is that is under way or was left unfinished."""
+        query = sql.SQL(_STATE).format(rebuild=self._table("rebuild"), parts=self._table("parts"))
         with translated(), self._live.pool.connection() as connection:
             try:
-                with connection.transaction():
-                    connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
-                    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
-            except errors.LockNotAvailable:
-                raise RunConflict("another rebuild is under way", hint="wait until it is done") from None
-            try:
-                yield
-            finally:
-                if not connection.broken:
-                    connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+                row = connection.execute(query).fetchone()
+            except (errors.UndefinedTable, errors.InvalidSchemaName):
+                return None
+        return RebuildState(*row) if row else None
+
+    def previous(self) -> list[str]:
+        """Return the read models whose tables of before their last swap are kept."""
+        schemas = {PREVIOUS + self._live.schema(model.name): model.name for model in READ_MODELS}
+        query = "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)"
+        with translated(), self._live.pool.connection() as connection:
+            return [schemas[name] for (name,) in connection.execute(query, [list(schemas)])]
+
+    def drop_previous(self, models: Sequence[ReadModel]) -> list[str]:
+        """Drop the tables that earlier swaps put aside and return the names of their read models.
+
+        Raises StoreBusy while somebody still reads them.
+        """
+        kept = [model for model in models if model.name in self.previous()]
+        try:
+            with translated(), self._live.pool.connection() as connection, connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+                for model in kept:
+                    previous = sql.Identifier(PREVIOUS + self._live.schema(model.name))
+                    connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(previous))
+        except StoreBusy:
+            raise StoreBusy(
+                "a reader's transaction is still open on the tables of before the last swap",
+                hint="end it or wait; an unfinished rebuild goes on with `dossier projections resume`",
+            ) from None
+        return [model.name for model in kept]
+
+    @contextmanager
+    def _alone(self, patience: str) -> Iterator[None]:
+        conflict = RunConflict("another rebuild is under way", hint="`dossier projections status` tells how far it is")
+        with holding(str(self._live.pool.conninfo), "rebuild") as locks:
+            locks.wait_for(self.lock, patience, conflict)
+            yield
+
+    def joined(self, models: Sequence[ReadModel]) -> PostgresShadow:
+        """Return the shadow of a rebuild that was begun, by this process or by the one it helps."""
+        return PostgresShadow(self, self._live, self._next, self._events, models, self._workers)
+
+    def _clear(self) -> None:
+        state = self.state()
+        self._next.drop(state.models if state else ())
+
+    def _note(self, models: Sequence[ReadModel]) -> None:
+        """Make the shadow tables, empty, and note what is to be done."""
+        head = self._events.head()
+        bounds = self._events.quantiles(max(1, min(MOST_PARTS, head // PART_EVENTS)))
+        parts = zip([FIRST, *(UUID(int=bound.int + 1) for bound in bounds)], [*bounds, LAST], strict=True)
+        with self._next.locked() as connection:
+            self._next.make_tables(connection, models)
+            self._next.define(connection, POSITIONS, schema_sql("rebuild"))
+            connection.execute(
+                sql.SQL("INSERT INTO {} (head, stage, models) VALUES (%s, 'begun', %s)").format(self._table("rebuild")),
+                [head, Jsonb({model.name: model.version for model in models})],
+            )
+            connection.cursor().executemany(
+                sql.SQL("INSERT INTO {} (number, first, last) VALUES (%s, %s, %s)").format(self._table("parts")),
+                [(number, *part) for number, part in enumerate(parts, start=1)],
+            )
+
+    def _table(self, name: str) -> sql.Identifier:
+        return sql.Identifier(self._next.schema(POSITIONS), name)
 
 
 class PostgresShadow:
-    """Shadow tables beside the live ones; `store` gives them to followers."""
+    """The shadow tables of one rebuild; `store` gives them to followers."""
 
-    def __init__(self, live: PostgresReadStore, models: Sequence[ReadModel]) -> None:
-        self.store = PostgresReadStore(live.pool, NEXT + live.prefix)
-        self._live = live
-        self._models = models
+    def __init__(
+        self,
+        shadows: PostgresShadows,
+        live: PostgresReadStore,
+        store: PostgresReadStore,
+        events: PostgresEventStore,
+        models: Sequence[ReadModel],
+        workers: int = 1,
+    ) -> None:
+        self.models, self.live, self.store = models, live, store
+        self._shadows, self._events, self._workers = shadows, events, workers
+        self._rebuild = sql.Identifier(store.schema(POSITIONS), "rebuild")
+        self._parts = sql.Identifier(store.schema(POSITIONS), "parts")
 
-    @contextmanager
-    def fill(self, position: int) -> Iterator[CopyRows]:
-        """Make the tables and give a function that copies rows in; indexes and position come at the end."""
-        with rare_collections(), self.store.locked() as connection:
-            self.store.make_tables(connection, self._models)
-
-            def copy_rows(model: ReadModel, rows: Sequence[Row]) -> None:
-                self.store.table(connection, model).insert(connection, rows, frozen=True)
-
-            yield copy_rows
-            self.store.make_indexes(connection, self._models)
-            for model in self._models:
-                connection.execute(sql.SQL("ANALYZE {}").format(self.store.table(connection, model).name))
-            self.store.place(connection, self._models, position)
+    # --- filling ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def swap(self) -> Iterator[Mapping[str, int]]:
-        """Hold the live followers and give their positions; at the end the shadows take the live place."""
-        with self._live.locked() as connection:
-            live = self._live.progress(connection)
-            yield {model.name: live[model.name].position for model in self._models if model.name in live}
-            for model in self._models:
+    def part(self) -> Iterator[Part | None]:
+        """Claim a part nobody works on, which is done when the block is left; None if there is none."""
+        claim = sql.SQL(
+            "SELECT number, first, last FROM {} WHERE events IS NULL ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED"
+        ).format(self._parts)
+        done = sql.SQL(
+            "UPDATE {} SET events = %s, begun_at = now(), done_at = clock_timestamp() WHERE number = %s"
+        ).format(self._parts)
+        with translated(), self.store.pool.connection() as connection, connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = off")  # if it is lost, so is the note that it is done
+            head = self._check_aborted(connection)
+            claimed = connection.execute(claim).fetchone()
+            if claimed is None:
+                yield None
+                return
+            number, first, last = claimed
+            part = Part(first, last, head, PostgresReadTransaction(self.store, connection))
+            with rare_collections():
+                yield part
+            connection.execute(done, [part.events, number])
+
+    @contextmanager
+    def helped(self) -> Iterator[None]:
+        """Let further processes fill parts until there are none, where that helps."""
+        count = min(self._workers, self._left()) - 1
+        registered = all(any(model is known for known in READ_MODELS) for model in self.models)
+        with helpers(self, self._events, count if registered else 0):
+            yield
+
+    def filled(self) -> tuple[int, int]:
+        """Return how many events were folded, and the head of the log the parts go up to."""
+        query = sql.SQL("SELECT (SELECT coalesce(sum(events), 0)::bigint FROM {}), head FROM {}")
+        with translated(), self.store.pool.connection() as connection:
+            row = connection.execute(query.format(self._parts, self._rebuild)).fetchone()
+        assert row is not None
+        return row[0], row[1]
+
+    def _left(self) -> int:
+        query = sql.SQL("SELECT count(*) FROM {} WHERE events IS NULL").format(self._parts)
+        with translated(), self.store.pool.connection() as connection:
+            row = connection.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+    def enter(self, stage: str) -> None:
+        """Note what the rebuild is doing; raises RunConflict if it was aborted meanwhile."""
+        note = sql.SQL("UPDATE {} SET stage = %s, updated_at = now()").format(self._rebuild)
+        with translated(), self.store.pool.connection() as connection:
+            self._check_aborted(connection)
+            connection.execute(note, [stage])
+
+    def _check_aborted(self, connection: Conn) -> int:
+        """Return the head the parts go up to; raises RunConflict if the rebuild was aborted."""
+        row = connection.execute(sql.SQL("SELECT head, aborted FROM {}").format(self._rebuild)).fetchone()
+        if row is None or row[1]:
+            raise RunConflict("the rebuild was aborted", hint="`dossier projections rebuild` begins a new one")
+        return int(row[0])
+
+    def complete(self) -> None:
+        """Make keys and indexes of the filled tables, gather statistics, note their position."""
+        head = self.filled()[1]
+        with translated(), self.store.pool.connection() as connection:
+            there = self.store.progress(connection)
+            for model in self.models:
+                if model.name not in there:
+                    with connection.transaction():
+                        connection.execute("SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL enable_seqscan = on")
+                        self.store.make_indexes(connection, [model])
+                        connection.execute(sql.SQL("ANALYZE {}").format(self.store.table(connection, model).name))
+                        self.store.place(connection, [model], head)
+
+    # --- comparing and swapping ------------------------------------------------------------------------
+
+    def comparable(self) -> Sequence[ReadModel]:
+        """Return the read models whose live tables have been filled, by the same version."""
+        with translated(), self.live.pool.connection() as connection:
+            live = self.live.progress(connection)
+            return [
+                model
+                for model in self.models
+                if model.name in live
+                and live[model.name].version == model.version
+                and live[model.name].position
+                and self.live.table(connection, model).columns == self.store.table(connection, model).columns
+            ]
+
+    def compare(self, models: Sequence[ReadModel], level: Level) -> Sequence[Comparison]:
+        """Compare live and shadow tables at the same position; the live ones stand still only while `level` runs."""
+        with translated(), self.live.pool.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            with self.live.locked() as held:
+                progress = self.live.progress(held)
+                level({model.name: progress[model.name].position for model in models})
+                connection.execute("SELECT 1")  # the snapshot of all that follows
+            connection.execute("SET LOCAL enable_seqscan = on; SET LOCAL work_mem = '64MB'")
+            return [
+                compare_tables(
+                    connection,
+                    model,
+                    progress[model.name].position,
+                    self.live.table(connection, model),
+                    self.store.table(connection, model),
+                )
+                for model in models
+            ]
+
+    def swap(self, level: Level) -> None:
+        """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept."""
+        self._shadows.drop_previous(self.models)
+        with self.live.locked() as connection:
+            live = self.live.progress(connection)
+            level({model.name: live[model.name].position for model in self.models if model.name in live})
+            for model in self.models:
                 if model.name in live:
                     self._grant(connection, model)
-                    _rename(connection, self._live.schema(model.name), self._previous(model))
-                _rename(connection, self.store.schema(model.name), self._live.schema(model.name))
-            self._move_positions(connection)
+                    schema = self.live.schema(model.name)
+                    _rename(connection, schema, PREVIOUS + schema)
+                _rename(connection, self.store.schema(model.name), self.live.schema(model.name))
+            self._move_notes(connection)
 
-    def drop_previous(self) -> None:
-        """Drop the tables that an earlier swap put aside."""
-        with translated(), self._live.pool.connection() as connection:
-            for model in self._models:
-                previous = sql.Identifier(self._previous(model))
-                connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(previous))
-
-    def _previous(self, model: ReadModel) -> str:
-        return PREVIOUS + self._live.schema(model.name)
-
-    def _grant(self, connection: Connection[tuple[Any, ...]], model: ReadModel) -> None:
+    def _grant(self, connection: Conn, model: ReadModel) -> None:
         """Let everybody read the shadow who may read the live table."""
         names = {
-            "live": self._live.schema(model.name),
+            "live": self.live.schema(model.name),
             "next": self.store.schema(model.name),
             "table": model.name,
         }
         for (statement,) in connection.execute(_GRANTS, names).fetchall():
             connection.execute(str(statement).encode())
 
-    def _move_positions(self, connection: Connection[tuple[Any, ...]]) -> None:
-        moved = sql.SQL(
-            "INSERT INTO {} SELECT * FROM {} ON CONFLICT (read_model) DO UPDATE"
-            " SET version = excluded.version, position = excluded.position, updated_at = excluded.updated_at"
-        )
-        here, there = self.store.schema(POSITIONS), self._live.schema(POSITIONS)
-        connection.execute(moved.format(sql.Identifier(there, "positions"), sql.Identifier(here, "positions")))
+    def _move_notes(self, connection: Conn) -> None:
+        """Let positions and dead letters of the shadows take the place of the live ones."""
+        here, there = self.store.schema(POSITIONS), self.live.schema(POSITIONS)
+        names = [model.name for model in self.models]
+        for table in ("positions", "dead_letters"):
+            target, source = sql.Identifier(there, table), sql.Identifier(here, table)
+            connection.execute(sql.SQL("DELETE FROM {} WHERE read_model = ANY(%s)").format(target), [names])
+            connection.execute(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(target, source))
         connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(here)))
 
 
-def _rename(connection: Connection[tuple[Any, ...]], name: str, new: str) -> None:
+def _rename(connection: Conn, name: str, new: str) -> None:
     connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new)))

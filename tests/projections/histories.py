@@ -86,6 +86,7 @@ from domain.timeline import Entry
 from domain.wall_clock import read_wall_clock
 from projections.read_model import ReadModel, Row, fold_events
 
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 OPERATOR = Actor.operator()
 
@@ -96,7 +97,7 @@ class Log(EventStore, Protocol):
     def append_bulk(self, events: Sequence[NewEvent]) -> int: ...
     def head(self) -> int: ...
     def read(self, after: int, limit: int) -> list[Recorded]: ...
-    def scan(self, upto: int) -> Iterator[Recorded]: ...
+    def scan(self, upto: int, first: UUID = ..., last: UUID = ...) -> Iterator[Recorded]: ...
 
 
 @dataclass
@@ -127,8 +128,8 @@ class MemoryLog:
     def read(self, after: int, limit: int) -> list[Recorded]:
         return [event for event in self.events if event.position > after][:limit]
 
-    def scan(self, upto: int) -> Iterator[Recorded]:
-        kept = [event for event in self.events if event.position <= upto]
+    def scan(self, upto: int, first: UUID = FIRST, last: UUID = LAST) -> Iterator[Recorded]:
+        kept = [event for event in self.events if event.position <= upto and first <= event.stream <= last]
         return iter(sorted(kept, key=lambda event: (event.stream, event.version)))
 
 

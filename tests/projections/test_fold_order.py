@@ -1,28 +1,65 @@
 from __future__ import annotations
 
-from uuid import uuid4
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.access import Role
 from domain.account import AccountRegistered, RoleGranted
-from domain.errors import StoreBusy
-from domain.event import Recorded
+from domain.errors import StoreBusy, StoreUnavailable
+from domain.event import NewEvent, Recorded, Unreadable
+from domain.projection import EventSkipped, RestoreEvent, SkipEvent
+from domain.service import Dossier
+from domain.streams import projection_id
 from projections.all import READ_MODELS
-from projections.follow import Batch, catch_up, follow, follow_batch, wait_for
-from projections.read_model import Key, ReadModel, Row, one_row_a_stream
-from projections.rebuild import fold_streams
-from tests.projections.histories import MemoryLog, Step, completed, erased, histories, history, opening, play, started
+from projections.follow import Batch, Pace, catch_up, follow, follow_batch, follow_round, wait_for
+from projections.read_model import ReadModel, Row, one_row_a_stream
+from projections.rebuild import Part, by_streams, fill, rebuild_records
+from tests.projections.histories import (
+    FIRST,
+    LAST,
+    OPERATOR,
+    START,
+    MemoryLog,
+    Step,
+    completed,
+    erased,
+    histories,
+    history,
+    metadata,
+    opening,
+    play,
+    started,
+)
 from tests.projections.memory import MemoryReadStore
 
 
-def rebuilt(log: MemoryLog) -> dict[str, dict[Key, Row]]:
-    rows: dict[str, dict[Key, Row]] = {model.name: {} for model in READ_MODELS}
-    for model, found in fold_streams(READ_MODELS, log.scan(log.head())):
-        rows[model.name] |= {tuple(row[name] for name in model.key): row for row in found}
-    return rows
+class MemoryShadow:
+    """Shadow tables in memory: one part, no live tables to compare with."""
+
+    def __init__(self, models: Sequence[ReadModel], head: int, **options: Any) -> None:
+        self.models, self.store, self._head, self._filled = models, MemoryReadStore(models, **options), head, False
+
+    @contextmanager
+    def part(self) -> Iterator[Part | None]:
+        yield None if self._filled else Part(FIRST, LAST, self._head, self.store)
+        self._filled = True
+
+    def filled(self) -> tuple[int, int]:
+        return self._head, self._head
+
+
+def rebuilt(log: MemoryLog, models: Sequence[ReadModel] = READ_MODELS, **options: Any) -> MemoryReadStore:
+    """Return the tables that a rebuild fills."""
+    shadow = MemoryShadow(models, log.head(), **options)
+    fill(log, shadow)  # type: ignore[arg-type]
+    return shadow.store
 
 
 @given(histories(), st.data())
@@ -36,7 +73,7 @@ def test_folding_in_log_order_in_any_batches_equals_folding_stream_by_stream(
     store = MemoryReadStore(READ_MODELS)
     while follow_batch(log, store, READ_MODELS, data.draw(st.integers(1, 7))).events:
         pass
-    assert store.rows == rebuilt(log)
+    assert store.rows == rebuilt(log).rows
     assert set(store.reached.values()) == {log.head()}
 
 
@@ -47,7 +84,7 @@ def test_each_read_model_skips_what_it_has_seen(steps: list[Step]) -> None:
     store = MemoryReadStore(READ_MODELS)
     catch_up(log, store, READ_MODELS[:1])
     assert catch_up(log, store, READ_MODELS, limit=3) == log.head()
-    assert store.rows == rebuilt(log)
+    assert store.rows == rebuilt(log).rows
 
 
 def played() -> MemoryLog:
@@ -81,13 +118,20 @@ def test_read_models_that_were_set_back_meanwhile_start_again() -> None:
     store.reached = dict.fromkeys(store.reached, log.events[0].position)
     store.moves = [0]
     assert catch_up(log, store, READ_MODELS) == log.head()
-    assert store.rows == rebuilt(log)
+    assert store.rows == rebuilt(log).rows
 
 
 def test_following_waits_when_there_is_nothing_new() -> None:
     log, store, waits = played(), MemoryReadStore(READ_MODELS), list[int]()
-    follow(log, store, READ_MODELS, stop=lambda: bool(waits), wait=lambda: waits.append(1))
-    assert store.rows == rebuilt(log)
+    follow(
+        log,
+        store,
+        lambda: READ_MODELS,
+        stop=lambda: bool(waits),
+        wait=lambda: waits.append(1),
+        rest=lambda *_: None,
+    )
+    assert store.rows == rebuilt(log).rows
 
 
 def test_catching_up_tells_how_far_it_is() -> None:
@@ -126,26 +170,186 @@ def test_a_read_model_in_the_middle_of_a_batch_folds_the_rest_of_it() -> None:
     assert {name: rows[stream,]["events"] for name, rows in store.rows.items()} == {"ahead": 5, "behind": 5}
 
 
+class Leaky(MemoryReadStore):
+    def advance(self, models: Sequence[ReadModel], position: int) -> None:
+        raise ZeroDivisionError
+
+
 def test_a_failing_batch_changes_nothing() -> None:
+    store = Leaky(READ_MODELS)
+    with pytest.raises(ZeroDivisionError):
+        follow_batch(played(), store, READ_MODELS)
+    assert not any(store.rows.values())
+
+
+def test_a_read_model_far_behind_does_not_keep_the_others_waiting() -> None:
+    ahead, behind, stream = counting("ahead"), counting("behind"), uuid4()
+    log = MemoryLog(history(stream, *[RoleGranted(role=Role.ADMIN)] * 9))
+    store = MemoryReadStore([ahead, behind])
+    store.reached["ahead"] = log.events[7].position
+    follow_round(log, store, [ahead, behind], Pace(limit=2))
+    assert store.reached == {"ahead": log.head(), "behind": log.events[1].position}
+
+
+def test_batches_grow_with_the_backlog_and_shrink_with_the_time_they_take() -> None:
+    pace = Pace(limit=100, least=50, most=400, seconds=0.5)
+    limits = []
+    for events, seconds in [(100, 0.1), (200, 0.1), (400, 0.1), (30, 0.1), (400, 0.4), (400, 2), (200, 2), (100, 2)]:
+        pace.learn(events, seconds)
+        limits.append(pace.limit)
+    assert limits == [200, 400, 400, 400, 400, 200, 100, 50]
+
+
+def test_errors_of_the_database_are_waited_out_longer_each_time() -> None:
+    log, pauses, failing = played(), list[float](), iter([True] * 9 + [False] * 3 + [True])
+
+    class Down(MemoryReadStore):
+        def positions(self, models: Sequence[ReadModel]) -> dict[str, int]:
+            if next(failing, False):
+                raise StoreUnavailable("down")
+            return super().positions(models)
+
+    store, waits = Down(READ_MODELS), list[int]()
+    follow(
+        log,
+        store,
+        lambda: READ_MODELS,
+        stop=lambda: len(waits) > 1,
+        wait=lambda: waits.append(1),
+        rest=lambda _, seconds: pauses.append(seconds),
+    )
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 0.5]
+    assert store.rows == rebuilt(log).rows
+
+
+# --- poison -----------------------------------------------------------------------------------------------------------
+
+
+def poisoned(name: str, bad: set[tuple[UUID, int]]) -> ReadModel:
+    """A read model that counts events and cannot fold some of them; a row of 13 is for the table to refuse."""
+
+    def fold(row: Row | None, recorded: Recorded) -> Row:
+        if (recorded.stream, recorded.version) in bad:
+            raise KeyError("what it says is secret")
+        return {"id": recorded.stream, "events": (row or {"events": 0})["events"] + 1, "version": recorded.version}
+
+    return one_row_a_stream(name, version=1, key="id", topics={"account.role_granted"}, fold=fold)
+
+
+streams_and_versions = st.tuples(st.integers(0, 4), st.integers(1, 6))
+
+
+@given(
+    st.lists(st.integers(0, 4), max_size=30),
+    st.sets(streams_and_versions, max_size=6),
+    st.sets(streams_and_versions, max_size=4),
+    st.sets(streams_and_versions, max_size=3),
+    st.data(),
+)
+@settings(max_examples=30)
+def test_poison_halts_its_stream_alone_and_live_equals_rebuild(
+    order: list[int],
+    bad: set[tuple[int, int]],
+    refused: set[tuple[int, int]],
+    skipped: set[tuple[int, int]],
+    data: st.DataObject,
+) -> None:
+    streams = [uuid4() for _ in range(5)]
+    model = poisoned("poisoned", {(streams[number], version) for number, version in bad})
+    bystander = counting("bystander")
+
+    def refuses(row: Row) -> bool:
+        return any(row["id"] == streams[number] and row["version"] == version for number, version in refused)
+
+    log, store = MemoryLog(), MemoryReadStore([model, bystander], refuses)
+    decisions = [
+        EventSkipped(read_model="poisoned", stream=streams[number], version=version, reason="broken")
+        for number, version in skipped
+    ]
+    for number in order:
+        earlier = sum(event.stream == streams[number] for event in log.events)
+        granted = RoleGranted(role=Role.ADMIN)
+        log.append_bulk([NewEvent(streams[number], earlier + 1, granted, metadata(START))])
+    for version, decision in enumerate(decisions, 1):
+        log.append_bulk([NewEvent(projection_id("poisoned"), version, decision, metadata(START))])
+    # A batch of one, so that also what is refused for a moment only is refused.
+    while follow_batch(log, store, [model, bystander], data.draw(st.integers(1, 1 if refused else 7))).events:
+        pass
+    if not refused:  # a rebuild sees rows as they are in the end
+        again = rebuilt(log, [model, bystander], refuses=refuses)
+        assert (store.rows, store.letters) == (again.rows, again.letters)
+    for number, stream in enumerate(streams):
+        versions = range(1, order.count(number) + 1)
+        left = [version for version in versions if (number, version) not in skipped]
+        stops = next((version for version in left if (number, version) in bad | refused), None)
+        taken = [version for version in left if stops is None or version < stops]
+        row = store.rows["poisoned"].get((stream,))
+        assert (row["version"] if row else None) == (taken[-1] if taken else None)
+        letter = store.letters.get(("poisoned", stream))
+        assert (letter.version if letter else None) == stops
+    assert "secret" not in repr(store.letters)
+    assert sum(row["events"] for row in store.rows["bystander"].values()) == len(order)
+
+
+def test_a_fixed_read_model_heals_what_it_could_not_fold() -> None:
+    stream = uuid4()
+    log = MemoryLog(history(stream, *[RoleGranted(role=Role.ADMIN)] * 4))
+    broken, fixed = poisoned("model", {(stream, 2)}), poisoned("model", set())
+    store = MemoryReadStore([broken])
+    catch_up(log, store, [broken])
+    (letter,) = store.letters.values()
+    assert (letter.version, letter.topic, letter.error[:8]) == (2, "account.role_granted", "KeyError")
+    assert store.rows["model"][stream,]["version"] == 1
+    assert rebuild_records(log, store, [broken], [stream]) == [letter]
+    assert rebuild_records(log, store, [fixed], [stream]) == []
+    assert not store.letters
+    assert store.rows["model"][stream,]["events"] == 4
+
+
+def test_a_skip_can_be_taken_back() -> None:
+    stream = uuid4()
+    log = MemoryLog(history(stream, *[RoleGranted(role=Role.ADMIN)] * 3))
+    model = poisoned("model", {(stream, 2)})
+    store = MemoryReadStore([model])
+    dossier = Dossier(log, lambda: START, uuid4)
+    for command, version, letters in ((SkipEvent, 3, 0), (RestoreEvent, 1, 1)):
+        dossier.execute(command(read_model="model", stream=stream, version=2, reason="r"), actor=OPERATOR)
+        catch_up(log, store, [model], limit=2)
+        assert store.rows == rebuilt(log, [model]).rows
+        assert (store.rows["model"][stream,]["version"], len(store.letters)) == (version, letters)
+
+
+def test_an_unreadable_event_halts_its_stream_in_the_read_models_that_fold_it() -> None:
     log = played()
-    log.events.append(log.events[-1]._replace(position=log.head() + 1, stream=uuid4(), event=None))
+    broken = log.events[0]
+    log.events[0] = broken._replace(event=Unreadable("position 1: does not fit"))
     store = MemoryReadStore(READ_MODELS)
-    with pytest.raises(ValueError, match="no row for stream"):
-        follow_batch(log, store, READ_MODELS)
-    assert store.reached == dict.fromkeys(store.reached, 0)
+    catch_up(log, store, READ_MODELS)
+    assert {letter.error for letter in store.letters.values()} == {"StoredEventUnreadable: position 1: does not fit"}
+    assert {letter.stream for letter in store.letters.values()} == {broken.stream}
+    assert store.rows == rebuilt(log).rows
+
+
+# --- the order of a rebuild -------------------------------------------------------------------------------------------
 
 
 def test_a_long_stream_is_folded_in_parts_and_keeps_all_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.rebuild.FOLDED_EVENTS", 2)
+    monkeypatch.setattr("projections.rebuild.by_streams", partial(by_streams, size=2, longest=2))
     runs = [uuid4() for _ in range(3)]
-    events = history(uuid4(), *(started(run, "s") for run in runs), *(completed(run, "s") for run in runs[:2]))
-    ((model, rows),) = fold_streams(READ_MODELS, iter(events))
-    assert model.name == "migration_runs"
-    assert {row["run_id"]: row["events"] for row in rows} == dict(zip(runs, [4, 4, None], strict=True))
+    log = MemoryLog(history(uuid4(), *(started(run, "s") for run in runs), *(completed(run, "s") for run in runs[:2])))
+    found = rebuilt(log).rows["migration_runs"]
+    assert {row["run_id"]: row["events"] for row in found.values()} == dict(zip(runs, [4, 4, None], strict=True))
 
 
-def test_rows_are_handed_over_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.rebuild.FOLDED_EVENTS", 3)
-    events = [event for _ in range(7) for event in history(uuid4(), AccountRegistered())]
-    # Each batch holds back the stream it ends in, which might go on.
-    assert [len(rows) for _, rows in fold_streams(READ_MODELS, iter(events))] == [2, 3, 1, 1]
+@given(st.lists(st.integers(1, 5), max_size=12), st.integers(1, 6), st.integers(1, 6))
+def test_batches_hold_whole_streams_unless_they_are_too_long(lengths: list[int], size: int, longest: int) -> None:
+    events = [event for length in lengths for event in history(uuid4(), *[AccountRegistered()] * length)]
+    batches = list(by_streams(events, size, longest))
+    assert [event for _, batch in batches for event in batch] == events
+    seen: set[UUID] = set()
+    for fresh, batch in batches:
+        streams = {event.stream for event in batch}
+        assert fresh == streams.isdisjoint(seen)
+        assert fresh or len(streams) == 1
+        assert len(batch) < size + longest
+        seen |= streams

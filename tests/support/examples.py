@@ -110,6 +110,7 @@ from domain.profile import (
     Verification,
     VerifyProfile,
 )
+from domain.projection import EventRestored, EventSkipped, RestoreEvent, SkipEvent
 from domain.status_catalogue import DefineStatus, RetireStatus, StatusDefined, StatusDefinition, StatusRetired
 from domain.wall_clock import ZONE, WallClock
 
@@ -229,6 +230,8 @@ COMMANDS: Final[dict[str, Command]] = {
             may_go_to=("em_tramite",),
         ),
         RetireStatus(code="diario_oficial", reason="publicado_dou says the same"),
+        SkipEvent(read_model="accounts", stream=ACCOUNT_ID, version=3, reason="written by a broken release"),
+        RestoreEvent(read_model="accounts", stream=ACCOUNT_ID, version=3, reason="the fold reads it now"),
     )
 }
 
@@ -432,6 +435,8 @@ EVENTS: Final[dict[str, DomainEvent]] = {
             in_use=True,
         ),
         StatusRetired(reason="publicado_dou says the same"),
+        EventSkipped(read_model="accounts", stream=ACCOUNT_ID, version=3, reason="written by a broken release"),
+        EventRestored(read_model="accounts", stream=ACCOUNT_ID, version=3, reason="the fold reads it now"),
     )
 }
 

@@ -1,15 +1,6 @@
--- The event store. `stored_events` itself is made by the eventsourcing library's recorder; this file adds what
--- guards it and what appends to it. Run with search_path set to the store's schema.
-
--- One row for each command that was ever carried out: ids and counts only, no personal data.
-CREATE TABLE IF NOT EXISTS receipts (
-    command_id uuid PRIMARY KEY,
-    digest     bytea  NOT NULL,
-    stream     uuid   NOT NULL,
-    version    bigint NOT NULL,
-    position   bigint NOT NULL,
-    events     int    NOT NULL
-);
+-- The event store. `stored_events` itself is made by the eventsourcing library's recorder, other tables by the numbered
+-- migrations; this file adds what guards them and what appends to them, and is run whole by each release that changes it.
+-- Run with search_path set to the store's schema.
 
 -- Takes the append gate until the end of the transaction. Whoever holds it draws positions alone, so commit order is
 -- position order and a reader following the log can never pass an event that commits later.
