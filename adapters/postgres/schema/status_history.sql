@@ -35,11 +35,12 @@ CREATE TABLE status_history (
     CHECK ((duration_s IS NULL) = (active_to IS NULL OR superseded)),
     CHECK (num_nonnulls(delivery_date, client_date) IN (0, 2))
 );
--- indexes
-ALTER TABLE status_history ADD PRIMARY KEY (owner_id, entry);
 -- One active status or none. Deferred: rows are replaced one by one, and the promise is that of the transaction.
+-- Above the indexes, so that a rebuild, too, finds the record that breaks it.
 ALTER TABLE status_history ADD CONSTRAINT status_history_one_active
     EXCLUDE USING btree (owner_id WITH =) WHERE (is_active) DEFERRABLE INITIALLY DEFERRED;
+-- indexes
+ALTER TABLE status_history ADD PRIMARY KEY (owner_id, entry);
 -- The timeline of an owner in order, and what was in force at a time: that which began by then and had not ended.
 CREATE INDEX status_history_timeline ON status_history (owner_id, active_from, place);
 -- None on status: the time in each is a matter of all rows, and a legacy status can be any text, too long for a btree.
