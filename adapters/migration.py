@@ -22,7 +22,7 @@ from migrations_replay.bundle import Bundle, BundleIndex, Selection
 from migrations_replay.facts import Facts, LegacySystem
 from migrations_replay.reconcile import BREACHES, Proof, Reconcile
 from migrations_replay.replay import BATCH_EVENTS, Outcome, Replay
-from migrations_replay.report import as_plain, markdown, rules, shared_email_findings
+from migrations_replay.report import as_plain, markdown, rules, shared_contact_findings
 from migrations_replay.systems import SYSTEMS
 from projections import legacy_ids, migration_runs
 from projections.all import READ_MODELS
@@ -239,7 +239,7 @@ def _report(
 ) -> dict[str, Any]:
     system = migration.system
     roots = None if selection.roots is None else [root.key for root in selection.roots if root.table == system.root]
-    shared = store.shared_emails(system.name, roots)
+    shared = store.shared_contacts(system.name, roots)
     counts = store.counts(system.name, roots)
     report = {
         "system": system.name,
@@ -259,7 +259,7 @@ def _report(
         "conflicts": outcome.conflicts,
         "unmapped": outcome.unmapped,
         "quarantine": outcome.quarantine,
-        "findings": outcome.findings + shared_email_findings(system.root, shared),
+        "findings": outcome.findings + shared_contact_findings(system.root, shared),
         "pending": outcome.pending,
         "stats": system.stats(outcome, counts),
         "reconcile": proof.as_dict(),

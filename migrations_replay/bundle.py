@@ -221,8 +221,9 @@ class BundleIndex:
             yield self._bundle(root)
 
     def keys(self, table: str) -> Iterator[str]:
-        """Yield the keys of a table's records that were taken in."""
-        return iter(self._keys.get(table, ()))
+        """Yield the keys of a table's records that were taken in, and what rows that make one bundle share."""
+        yield from self._keys.get(table, ())
+        yield from (shared for number, shared in self._ones if self.tables[number] == table)
 
     def takes(self, table: str, key: str) -> bool:
         """Tell whether a row with this key was taken in."""
@@ -241,8 +242,10 @@ class BundleIndex:
         return Selection(self, None if bundles is None else tuple(bundle.root for bundle in bundles))
 
     def find(self, table: str, key: str) -> Bundle | None:
-        """Return the bundle a record belongs to, or None if it is not there or was set aside."""
-        number = self._keys.get(table, {}).get(key, _NONE)
+        """Return the bundle of a record, or of rows that share this; None if it is not there or was set aside."""
+        if table not in self._keys:
+            return None
+        number = self._keys[table].get(key, self._ones.get((self.tables.index(table), key), _NONE))
         return self._bundle(self._root_of[number]) if number > _NONE else None
 
     # --- first pass ----------------------------------------------------------------------------------------------

@@ -86,6 +86,28 @@ def opened(value: Any, wanted: type[list[Any] | dict[str, Any]]) -> Any:
     return value if value is raw else exact(value)
 
 
+_TRUTHS: Final = {"true": True, "t": True, "false": False, "f": False}
+
+
+def flag(value: Any) -> bool:
+    """Read a yes or no: as it is, or as PostgreSQL writes it as text (`true`, `t`, `false`, `f`)."""
+    found = value if isinstance(value, bool) else _TRUTHS.get(value) if isinstance(value, str) else None
+    if found is None:
+        raise Unreadable("true or false is expected")
+    return found
+
+
+def whole_number(value: Any) -> int:
+    """Read a whole number of 64 bits: as it is, also with a point, or by its digits in a text."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value.strip(), re.ASCII):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or json_problem(value):
+        raise Unreadable("a whole number is expected")
+    return value
+
+
 def normal_json(value: Any) -> Any:
     """Return a JSON value with every text in its normal form and unset parts left out, for comparison only."""
     if isinstance(value, str):

@@ -28,18 +28,18 @@ def rules(
     ]
 
 
-def shared_email_findings(system_root: str, shared: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Return a finding for each account whose email another account has too."""
+def shared_contact_findings(system_root: str, shared: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """Return a finding for each account whose email or phone another account has too."""
     return [
         {
             "bundle": key,
             "table": system_root,
             "id": key,
-            "field": "email",
+            "field": field,
             "code": "duplicate_lookup",
-            "value": email,
+            "value": value,
         }
-        for key, email in shared
+        for field, key, value in shared
     ]
 
 

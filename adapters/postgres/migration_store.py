@@ -155,10 +155,10 @@ class PostgresMigrationStore:
         ):
             return cursor.execute(self._named(f"report_{system}"), values).fetchone() or {}
 
-    def shared_emails(self, system: str, roots: Sequence[str] | None) -> list[tuple[str, str]]:
-        """Return legacy key and email of every imported account whose email another account has too."""
+    def shared_contacts(self, system: str, roots: Sequence[str] | None) -> list[tuple[str, str, str]]:
+        """Return every email and phone that an imported account and another have: which of them, key, value."""
         values = {"system": system, "roots": None if roots is None else list(roots)}
-        return self._query(self._named("shared_emails"), values)
+        return self._query(self._named("shared_contacts"), values)
 
     def _named(self, query: str) -> sql.Composed:
         """Return a query by its name, with the names of the tables."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from migrations_replay.facts import LegacySystem
-from migrations_replay.systems import cases, contexts
+from migrations_replay.systems import cases, contexts, decks
 
-SYSTEMS: Final[dict[str, LegacySystem]] = {system.name: system for system in (contexts.SYSTEM, cases.SYSTEM)}
+SYSTEMS: Final[dict[str, LegacySystem]] = {
+    system.name: system for system in (contexts.SYSTEM, cases.SYSTEM, decks.SYSTEM)
+}
 """Every legacy system by its name."""

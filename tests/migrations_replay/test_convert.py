@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from migrations_replay import convert
 from migrations_replay.convert import Unreadable
 from migrations_replay.document import OddNumber, read_line
+from migrations_replay.sql_array import sql_array
 from tests.support.json_values import JSON, TEXTS, same
 
 
@@ -221,3 +222,56 @@ def test_a_hashable_text_for_json(value: Any) -> None:
 
 def test_true_is_not_one_in_a_hashable_text() -> None:
     assert len({convert.json_text(value) for value in (True, 1, "1", "true", None, [1], [True])}) == 7
+
+
+# --- yes and no, counts, arrays ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(True, True), ("t", True), ("true", True), ("f", False), (False, False)]
+)
+def test_a_flag_is_a_boolean_or_its_text(value: Any, expected: bool) -> None:
+    assert convert.flag(value) is expected
+
+
+@pytest.mark.parametrize("value", [1, 0, "yes", "T", "", None, [], {"a": True}])
+def test_nothing_else_is_a_flag(value: Any) -> None:
+    assert _refused(convert.flag, value)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (7.0, 7), (" 12 ", 12), ("-3", -3), (2**63 - 1, 2**63 - 1)])
+def test_a_whole_number_is_read_by_value_or_by_its_digits(value: Any, expected: int) -> None:
+    assert convert.whole_number(value) == expected
+
+
+@pytest.mark.parametrize("value", [True, 1.5, 1e300, 2**63, "1.0", "9" * 19, "", "٣", None, OddNumber("1e400"), [1]])
+def test_nothing_else_is_a_whole_number(value: Any) -> None:
+    assert _refused(convert.whole_number, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{}", []),
+        (" { } ", []),
+        ("{a}", ["a"]),
+        ('{a b,"c, \\"d\\"",NULL,"NULL",""}', ["a b", 'c, "d"', None, "NULL", ""]),
+        ("{{a},{b,c}}", [["a"], ["b", "c"]]),
+        ("{#111,#222}", ["#111", "#222"]),
+    ],
+)
+def test_an_sql_array_is_read_item_by_item(value: str, expected: list[Any]) -> None:
+    assert sql_array(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a", "{", "}", "{a,}", "{,a}", "{a}{b}", '{"a"b}', '{"a}', "[1]", "{a} x", "{" * 70]
+)
+def test_nothing_else_is_an_sql_array(value: str) -> None:
+    assert _refused(sql_array, value)
+
+
+@given(st.lists(st.none() | TEXTS, max_size=4))
+def test_any_list_of_texts_comes_back_from_an_sql_array(items: list[str | None]) -> None:
+    quoted = ["NULL" if item is None else '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"' for item in items]
+    assert sql_array("{" + ",".join(quoted) + "}") == items

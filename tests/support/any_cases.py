@@ -10,7 +10,7 @@ from migrations_replay.systems.case_history import FILLABLE_NAMES
 from migrations_replay.systems.cases import COMPANY_NAMES, DEFINITION_NAMES
 from tests.support.legacy import Line
 
-_ODD = [
+ODD = [
     *("null", '""', '" "', "[]", "{}", "true", "false", "0", "1", "1.0", "-0.0", "2.5", "1e400", "NaN", "-Infinity"),
     *("9223372036854775807", "9223372036854775808", "1.234567890123456789", "1e19", "1.5e300", '"a"', '" a"', '"\\n"'),
     *(
@@ -82,7 +82,7 @@ _CODES = ['"rnm"', '"rnm"', '"RNM"', '" rnm"', '"aguardando"', "7", '"7"', "null
 def _any_of(*pools: list[str]) -> st.SearchStrategy[str]:
     """Give a value a field is meant to hold, mostly."""
     meant = st.sampled_from([value for pool in pools for value in pool])
-    return st.one_of(meant, meant, meant, st.sampled_from(_ODD))
+    return st.one_of(meant, meant, meant, st.sampled_from(ODD))
 
 
 def _pairs(values: dict[str, str]) -> str:
@@ -91,7 +91,7 @@ def _pairs(values: dict[str, str]) -> str:
 
 _FILLED = st.one_of(
     st.dictionaries(st.sampled_from(_FILLED_KEYS), _any_of(_TEXTS, _DATES), max_size=4).map(_pairs),
-    st.sampled_from(_ODD),
+    st.sampled_from(ODD),
 )
 _TIME, _STATUS, _DATE, _KEY, _FLAG, _TEXT = map(_any_of, (_TIMES, _STATUSES, _DATES, _KEYS, _FLAGS, _TEXTS))
 _OWN_TIMES = {"createdAt": _TIME, "updatedAt": _TIME}
@@ -108,7 +108,7 @@ _FIELDS: dict[str, dict[str, st.SearchStrategy[str]]] = {
         "funcao": _TEXT, "cargo": _TEXT, "companyApplicantId": _KEY, "userApplicantId": _KEY,
     },
     "processHistory": {
-        **_CHANGE, "previousStatus": _STATUS, "newStatus": _STATUS, "metadata": _any_of(_ODD),
+        **_CHANGE, "previousStatus": _STATUS, "newStatus": _STATUS, "metadata": _any_of(ODD),
         "previousStatusId": _KEY, "newStatusId": _KEY,
     },
     "individualProcessStatuses": {
@@ -164,7 +164,7 @@ def _row(draw: st.DrawFn, table: str, key: str) -> str:
     if draw(st.booleans()):
         values["_creationTime"] = draw(_TIME)
     if draw(st.integers(0, 3)) == 0:
-        values[draw(st.sampled_from(["extra", "odd/~key", "isActive", "status", "date"]))] = draw(st.sampled_from(_ODD))
+        values[draw(st.sampled_from(["extra", "odd/~key", "isActive", "status", "date"]))] = draw(st.sampled_from(ODD))
     return _pairs(values)
 
 

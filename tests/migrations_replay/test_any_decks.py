@@ -1,0 +1,121 @@
+"""Any export of the decks system: derived without error, accounted for leaf by leaf, proven, given back, decided on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.postgres.mapper import canonical_json
+from domain.account import ACCOUNT, UpdateAccount
+from domain.billing import BILLING, ChangeSubscriptionStatus, Subscription
+from domain.decider import Decider
+from domain.identity import EnsureProfile, SyncIdentity
+from domain.profile import PROFILE, UpdateProfile
+from domain.streams import billing_id, merged_profile_id
+from migrations_replay.bundle import Selection
+from migrations_replay.facts import Facts
+from migrations_replay.given_back import without_a_way_back
+from migrations_replay.leaves import CLASSES, Ledger, count_leaves, leaves
+from migrations_replay.reconcile import Reconcile
+from migrations_replay.report import as_plain
+from migrations_replay.systems.decks import SYSTEM
+from projections.all import READ_MODELS
+from tests.support.any_decks import exports
+from tests.support.legacy import Line, MemorySource, MemoryTables, index, recorded
+
+Export = dict[str, list[Line]]
+FEW, MANY = settings(max_examples=25), settings(max_examples=1500)
+
+
+def _told(tables: Export) -> Any:
+    """Return all that an export implies, in a form that compares; a bundle is named by the row that comes first."""
+    found, ledger, total = index(MemorySource(**tables), SYSTEM), Ledger(), 0
+    told = {}
+    for bundle in found:
+        facts = SYSTEM.derive(bundle)
+        assert not [leaf for leaf in _unreturned(facts) if {*leaf} - {*'{}[]"'}]  # such a text opens to nothing
+        for record in facts.records.values():
+            ledger.add(record.record.document, record.classes)
+            total += count_leaves(record.record.document)
+            assert set(record.classes) == {pointer for pointer, _ in leaves(record.record.document)}
+            assert set(record.classes.values()) <= set(CLASSES)
+            assert {expected.pointer for expected in record.expected} <= set(record.classes)
+        lists = (facts.conflicts, facts.unmapped, facts.findings)
+        told[frozenset(facts.records)] = (
+            {key: sorted(record.classes.items()) for key, record in facts.records.items()},
+            [
+                (stream.stream, [(canonical_json(new.event), new.occurred_at) for new in stream.events])
+                for stream in facts.streams
+            ],
+            [sorted(repr(as_plain({**entry, "bundle": ""})) for entry in entries) for entries in lists],
+            facts.subject,
+        )
+    for aside in found.set_aside():
+        ledger.quarantine(aside.document)
+        total += count_leaves(aside.document)
+    assert ledger.adds_up
+    assert ledger.total == total
+    return told, ledger.as_dict()
+
+
+def _unreturned(facts: Facts) -> list[str]:
+    """Return the leaves without a way back, as text."""
+    named = {f"{table}/{key}": dict(leaves(found.record.document)) for (table, key), found in facts.records.items()}
+    return [str(named[record][pointer]) for record, pointer in without_a_way_back(facts)]
+
+
+def _adds_up_in_any_order(tables: Export, rng: Any) -> None:
+    told = _told(tables)
+    assert told == _told(tables) == _told({name: rng.sample(lines, len(lines)) for name, lines in tables.items()})
+
+
+def _is_proven_and_goes_on(tables: Export) -> None:
+    found = Selection(index(MemorySource(**tables), SYSTEM))
+    store = MemoryTables(SYSTEM.derive(bundle) for bundle in found)
+    proof = Reconcile(SYSTEM, store, READ_MODELS).run(found, lambda _: None)
+    assert proof.differences == []
+    for bundle in found:
+        facts = SYSTEM.derive(bundle)
+        if facts.streams:
+            _takes_live_commands(facts.subject, recorded(facts))
+
+
+def _state(decider: Decider[Any], streams: Any, stream: Any) -> Any:
+    return decider.fold(new.event for new in streams.get(stream, []))
+
+
+def _takes_live_commands(account_id: Any, streams: Any) -> None:
+    account = _state(ACCOUNT, streams, account_id)
+    profile = _state(PROFILE, streams, merged_profile_id(account_id, "deck"))
+    billing = _state(BILLING, streams, billing_id(account_id))
+    assert ACCOUNT.decide(account, EnsureProfile(account_id=account_id, kind="deck")) == []
+    assert len(ACCOUNT.decide(account, SyncIdentity(account_id=account_id, email="new@x.org", name="New N."))) == 2
+    assert ACCOUNT.decide(account, UpdateAccount(account_id=account_id, changes={"language": "rm"}))
+    assert PROFILE.decide(profile, UpdateProfile(profile_id=account_id, changes={"bio": "A new one"}))
+    if billing.timeline.entries:
+        wanted = Subscription.PAUSED
+        at = max(entry.at for entry in billing.timeline.entries)
+        assert BILLING.decide(billing, ChangeSubscriptionStatus(account_id=account_id, status=wanted, effective_at=at))
+
+
+@FEW
+@given(exports(), st.randoms(use_true_random=False))
+def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(tables: Export, rng: Any) -> None:
+    _adds_up_in_any_order(tables, rng)
+
+
+@FEW
+@given(exports(repeats=True))
+def test_any_export_can_be_stored_proven_given_back_and_changed(tables: Export) -> None:
+    _is_proven_and_goes_on(tables)
+
+
+@pytest.mark.soak
+@MANY
+@given(exports(), exports(repeats=True), st.randoms(use_true_random=False))
+def test_many_exports_do_so_too(tables: Export, broken: Export, rng: Any) -> None:
+    _adds_up_in_any_order(tables, rng)
+    _is_proven_and_goes_on(broken)
