@@ -113,14 +113,13 @@ class PostgresShadows:
             state = self.state()
             if state is None or state.aborted:
                 raise NotFound("no rebuild was left unfinished", hint="`dossier projections rebuild` begins one")
-            known = {model.name: model for model in READ_MODELS}
-            outdated = [name for name, version in state.models.items() if known[name].version != version]
-            if outdated:
+            models = [model for model in READ_MODELS if state.models.get(model.name) == model.version]
+            if outdated := state.models.keys() - {model.name for model in models}:
                 raise SchemaMismatch(
-                    f"the unfinished rebuild is of another version of {', '.join(outdated)}",
+                    f"the unfinished rebuild is of another version of {', '.join(sorted(outdated))}",
                     hint="begin anew with `dossier projections rebuild`",
                 )
-            yield self.joined([known[name] for name in state.models])
+            yield self.joined(models)
 
     def abort(self) -> bool:
         """Stop a rebuild wherever it runs and drop its tables; returns whether there was one."""

@@ -1,0 +1,199 @@
+"""The read models on the command line: how they are, what halts them, rebuilt, upgraded, followed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.bootstrap import Application
+from adapters.postgres.mapper import UPCASTERS, canonical_json
+from projections.all import READ_MODELS
+from tests.adapters.test_cli import cli, fine, refused
+from tests.support.application import application_at
+from tests.support.case_world import only_this_database
+
+NAMES = [model.name for model in READ_MODELS]
+FOLLOW = [sys.executable, "-c", "from adapters.cli.main import main; main()", "projections", "follow"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment(database_url: str) -> Iterator[None]:
+    with only_this_database(database_url):
+        yield
+
+
+@pytest.fixture(scope="module")
+def app(database_url: str) -> Iterator[Application]:
+    with application_at(database_url) as opened:
+        yield opened
+
+
+def register(**fields: str) -> UUID:
+    account = uuid4()
+    fine("execute", "RegisterAccount", "--data", json.dumps({"account_id": str(account), **fields}))
+    return account
+
+
+def found(*arguments: object) -> Any:
+    """Run with --json, demand that there are findings and return the document."""
+    result = cli(*arguments, "--json")
+    assert result.code == 1, result
+    return result.json
+
+
+def states(status: Any) -> dict[str, str]:
+    return {model["name"]: model["state"] for model in status["read_models"] if model["state"] != "current"}
+
+
+def test_a_table_that_does_not_get_on_is_never_called_healthy(app: Application) -> None:
+    register()
+    app.catch_up()
+    status = fine("projections", "status")
+    assert status["healthy"]
+    assert (states(status), status["rebuild"]) == ({}, None)
+    register()
+    behind = fine("projections", "status", "--stalled-after", 60)
+    assert set(states(behind).values()) == {"behind"}
+    assert all(0 <= model["seconds_behind"] < 60 for model in behind["read_models"])
+    time.sleep(0.2)
+    stalled = found("projections", "status", "--stalled-after", 0.1)
+    assert (set(states(stalled).values()), stalled["healthy"]) == ({"stalled"}, False)
+    result = cli("projections", "status", "--stalled-after", "0.1")
+    assert result.code == 1
+    assert "Next: `dossier projections follow`" in result.out
+    app.catch_up()
+    assert fine("projections", "status", "--stalled-after", 0)["healthy"]
+
+
+def test_rebuilding_dry_resumed_aborted_and_in_place(app: Application) -> None:
+    account = register(name="right")
+    app.catch_up()
+    with app.pool.connection() as connection:
+        connection.execute("UPDATE accounts.accounts SET name = 'wrong' WHERE account_id = %s", [account])
+    dry = found("projections", "rebuild", "--dry-run")
+    (table,) = [one for one in dry["comparisons"] if one["differing"]]
+    assert table["differences"] == [{"kind": "changed", "key": {"account_id": str(account)}, "columns": ["name"]}]
+    assert fine("projections", "status")["rebuild"]["state"] == "ready"
+    assert "wrong" not in cli("projections", "resume", "--dry-run").out
+    assert fine("show", "account", account)["name"] == "wrong"
+    assert fine("projections", "abort") == {"aborted": True}
+    assert fine("projections", "abort") == {"aborted": False}
+    assert refused("projections", "resume")[1]["code"] == "not_found"
+    assert fine("projections", "rebuild", "--only", account)["dead_letters"] == []
+    assert fine("show", "account", account)["name"] == "right"
+    assert cli("projections", "rebuild", "--dry-run").code == 0
+    done = fine("projections", "resume")
+    assert (done["swapped"], done["models"]) == (True, NAMES)
+    assert sorted(fine("projections", "status")["previous"]) == sorted(NAMES)
+    assert sorted(fine("projections", "drop-previous")["dropped"]) == sorted(NAMES)
+    assert cli("projections", "rebuild", "--only", account, "--dry-run").code == 2
+
+
+def test_an_upgrade_is_prepared_beside_the_old_and_swapped_at_deploy(app: Application) -> None:
+    register()
+    app.catch_up()
+    assert fine("projections", "upgrade") == {"models": [], "swapped": False}
+    with app.pool.connection() as connection:
+        connection.execute("UPDATE projections.positions SET version = 99 WHERE read_model IN ('accounts', 'intents')")
+    assert fine("db", "migrate")["outdated"] == ["accounts", "intents"]
+    assert refused("show", "account", uuid4())[1]["code"] == "schema_mismatch"
+    prepared = fine("projections", "upgrade", "--prepare")
+    assert (prepared["models"], prepared["swapped"], prepared["comparisons"]) == (["accounts", "intents"], False, [])
+    assert states(found("projections", "status")) == {"accounts": "outdated", "intents": "outdated"}
+    register()
+    done = fine("projections", "upgrade")
+    assert (done["events"], done["swapped"]) == (prepared["events"], True)
+    assert done["position"] == app.events.head()
+    app.catch_up()
+    assert fine("projections", "status")["healthy"]
+
+
+def test_one_follows_and_another_takes_over_when_it_dies(app: Application) -> None:
+    def owner() -> str | None:
+        owners = {model["owner"] for model in json.loads(cli("projections", "status", "--json").out)["read_models"]}
+        return owners.pop() if len(owners) == 1 else None
+
+    followers = [subprocess.Popen(FOLLOW, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        first_lines = [follower.stdout.readline() for follower in followers if follower.stdout]
+        leader = 0 if first_lines[0].startswith("Following") else 1
+        assert first_lines[1 - leader].startswith("Standing by")
+        wait_until(lambda: str(owner()).endswith(f":{followers[leader].pid}"))
+        followers[leader].send_signal(signal.SIGKILL)
+        register()
+        wait_until(lambda: str(owner()).endswith(f":{followers[1 - leader].pid}"))
+        wait_until(lambda: not states(json.loads(cli("projections", "status", "--json").out)))
+        followers[1 - leader].send_signal(signal.SIGTERM)
+        assert followers[1 - leader].wait(10) == 0
+    finally:
+        for follower in followers:
+            follower.kill()
+            follower.wait()
+            assert follower.stdout is not None
+            follower.stdout.close()
+    wait_until(lambda: owner() is None)
+
+
+# The last of all: its events can be read while it runs, and not by a rebuild after it.
+def test_dead_letters_are_seen_retried_and_skipped(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli("projections", "dead-letters", "list").code == 0
+    now = datetime.now(UTC)
+    meta = {"occurred_at": now, "recorded_at": now, "actor": "a", "recorded_by": "a"}
+    broken = [uuid4(), uuid4()]
+    data = {"email": None, "phone": None, "name": "a secret", "nick": "another"}
+    body = canonical_json({"data": data, "meta": meta, "v": 1})
+    app.events.append_rows([(stream, 1, "account.registered", body) for stream in broken])
+    good = register(name="after them")
+    app.catch_up()
+    assert fine("show", "account", good)["name"] == "after them"
+    result = cli("projections", "dead-letters", "list", "--json")
+    assert result.code == 1
+    assert "secret" not in result.out + result.err
+    letters = {letter["stream"]: letter for letter in result.json["dead_letters"]}
+    assert letters.keys() == {str(stream) for stream in broken}
+    letter = letters[str(broken[0])]
+    assert (letter["read_model"], letter["version"], letter["topic"]) == ("accounts", 1, "account.registered")
+    assert letter["error"].endswith("the stored body does not fit account.registered (ValidationError)")
+    status = found("projections", "status")
+    assert (states(status), status["healthy"]) == ({"accounts": "dead_letters"}, False)
+    left = found("projections", "dead-letters", "retry")
+    assert (left["retried"], left["healed"], len(left["left"])) == (2, 0, 2)
+    assert found("projections", "dead-letters", "list", "--model", "accounts")["dead_letters"][0]["attempts"] == 2
+    fine("projections", "rebuild", "accounts")  # treats them alike
+    assert len(found("projections", "dead-letters", "list")["dead_letters"]) == 2
+
+    assert cli("projections", "dead-letters", "skip", broken[0]).code == 2  # a reason is due
+    skipped = fine("projections", "dead-letters", "skip", broken[0], "--reason", "never was a person")
+    assert skipped["left"] == []
+    last = app.events.read(skipped["position"] - 1, 1)[0]
+    assert (last.topic, last.event.reason) == ("projection.event_skipped", "never was a person")
+    code, error = refused("projections", "dead-letters", "skip", good, "--reason", "r")
+    assert (code, error["code"]) == (1, "not_found")
+
+    def without_nick(data: dict[str, Any]) -> dict[str, Any]:
+        return {"details": {}, **{name: value for name, value in data.items() if name != "nick"}}
+
+    monkeypatch.setitem(UPCASTERS, ("account.registered", 1), without_nick)  # the release that mends it
+    assert fine("projections", "dead-letters", "retry") == {"retried": 1, "healed": 1, "left": []}
+    assert fine("projections", "status")["healthy"]
+    assert fine("show", "account", broken[1])["name"] == "a secret"
+    assert cli("show", "account", broken[0]).code == 1
+    restore = {"read_model": "accounts", "stream": str(broken[0]), "version": 1, "reason": "it was one"}
+    fine("execute", "RestoreEvent", "--data", json.dumps(restore))
+    assert fine("show", "account", broken[0])["name"] == "a secret"
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
