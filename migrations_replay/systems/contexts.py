@@ -1,26 +1,26 @@
 """The contexts system: one profile per relationship context becomes one personal profile and an intent per context.
 
-The rules are those of `docs/legacy/contexts.md`; C-numbers refer to it.
+The chat messages of a context become a conversation. The rules are those of `docs/legacy/contexts.md`; C-numbers refer
+to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from domain.account import AccountRegistered, ActiveProfileSwitched, ProfileAdded
 from domain.contexts import CONTEXTS, Context, Tone
+from domain.conversation import ConversationStarted, MessageRecorded, MessageRole
 from domain.intent import IntentDeclared
 from domain.kinds import KINDS
 from domain.profile import ProfileConflictRecorded, ProfileCreated
-from domain.streams import imported_id, intent_id, merged_profile_id
+from domain.streams import conversation_id, imported_id, intent_id, merged_profile_id
 from domain.values import normal_text, same_json, without_unset
 from domain.vocabulary import FieldShape, text
 from migrations_replay import convert
 from migrations_replay.bundle import Bundle, LegacyTable
-from migrations_replay.convert import Unreadable
 from migrations_replay.document import Problem
 from migrations_replay.facts import (
     Candidate,
@@ -36,7 +36,7 @@ from migrations_replay.facts import (
     without_home,
 )
 from migrations_replay.given_back import fields_back
-from migrations_replay.leaves import DERIVED, NORMALISED, UNMAPPED
+from migrations_replay.leaves import DERIVED, NORMALISED
 from migrations_replay.merge import Offered, choose_first, choose_last, choose_texts, take_keys, take_texts
 
 if TYPE_CHECKING:
@@ -85,13 +85,15 @@ ACCOUNT_FIELDS: Final = ("email", "name")
 KIND: Final = "personal"
 CONFLICT_LIMIT: Final = 0.05
 TONE: Final = text(*Tone)
+ROLE: Final = text(*MessageRole)
+MESSAGE_TEXTS: Final = {"role": ROLE, "content": text()}
 
 
 class ContextsSystem:
     """The legacy application with a profile for each relationship context."""
 
     name = "contexts"
-    mapping_version = 1
+    mapping_version = 2
     root = "User"
     tables: Mapping[str, LegacyTable] = {
         "User": LegacyTable(),
@@ -123,10 +125,7 @@ class ContextsSystem:
         account_id = self.subject_of(bundle.root.key)
         facts = Facts(bundle, account_id)
         for record in facts.records.values():
-            if record.record.table == "ChatMessage":
-                record.created = _sent_at(record.record.document)
-            else:
-                facts.row_times(record, "createdAt", "updatedAt")
+            facts.row_times(record, "createdAt", "updatedAt")
         user = facts.of("User")[0]
         _account(facts, user, account_id)
         contexts = _contexts_in_order(facts)
@@ -136,8 +135,7 @@ class ContextsSystem:
             rows = [context for context in contexts if context_of(context.record.document) is context_type]
             if rows:
                 _intent(facts, account_id, context_type, rows, blobs)
-        for message in facts.of("ChatMessage"):
-            _message(facts, message)
+        _conversations(facts, account_id, contexts)
         return facts
 
     def to_legacy(self, record: Row, rows: BundleRows) -> dict[str, Any]:
@@ -157,6 +155,12 @@ class ContextsSystem:
                 data = fields_back(SHARED, rows.row("profiles", record["became"]).get("fields"))
                 data |= fields_back(INTENT_FIELDS.get(intent.get("context", ""), {}), intent.get("fields"))
                 own = {"contextProfileId": record["parent_key"], "data": data}
+            case "ChatMessage":
+                message = rows.row("messages", record["became"], record["became_version"])
+                conversation = rows.row("conversations", record["became"])
+                own = {"userId": record["parent_key"], "contextProfileId": conversation.get("context_profile_id")}
+                own |= {name: message.get(name) for name in MESSAGE_TEXTS}
+                own["offRecord"] = message.get("off_record")
         times = {"createdAt": record["created"], "updatedAt": record["updated"]}
         return without_unset({"id": record["key"], **times, **own})
 
@@ -165,7 +169,7 @@ class ContextsSystem:
         users, contexts = outcome.taken["User"], outcome.taken["ContextProfile"]
         rate = outcome.bundles_with_conflict / users if users else 0.0
         links = sum(finding["field"] == "contextProfileId" for finding in outcome.findings)
-        profiles, intents = counts["profiles"], counts["intents"]
+        profiles, intents, messages = counts["profiles"], counts["intents"], outcome.taken["ChatMessage"]
         return [
             rule("imported profiles = users", abs(profiles - users), profiles=profiles, users=users),
             rule("intents = context profiles", abs(intents - contexts), intents=intents, contexts=contexts),
@@ -173,6 +177,7 @@ class ContextsSystem:
             rule("one profile a user, one intent a user and context", counts["duplicate_keys"]),
             rule("scores within 0 to 100", counts["scores_outside"]),
             rule("every message finds its context profile", links),
+            rule("messages = chat messages", abs(counts["messages"] - messages), messages=counts["messages"]),
             {
                 "rule": "conflict rate below 5 %",
                 "passed": rate < CONFLICT_LIMIT,
@@ -183,8 +188,9 @@ class ContextsSystem:
 
     def stats(self, outcome: Outcome, counts: Mapping[str, Any]) -> dict[str, Any]:
         """Return how many users and contexts there were, and profiles and intents there are."""
-        before = {"users": outcome.taken["User"], "contexts": outcome.taken["ContextProfile"]}
-        return {"before": before, "after": {name: counts[name] for name in ("profiles", "intents")}}
+        taken = {"users": "User", "contexts": "ContextProfile", "messages": "ChatMessage"}
+        after = {name: counts[name] for name in ("profiles", "intents", "conversations", "messages")}
+        return {"before": {name: outcome.taken[table] for name, table in taken.items()}, "after": after}
 
 
 def context_of(document: Mapping[str, Any]) -> Context | None:
@@ -469,24 +475,53 @@ def _intent_texts(
     return (chosen[1], chosen[0]) if chosen else (None, None)
 
 
-# --- messages, and tables without a home (C22) ----------------------------------------------------------------------
+# --- conversations (C22) ----------------------------------------------------------------------------------------------
 
 
-def _message(facts: Facts, message: RecordFacts) -> None:
-    record = message.record
-    for name in sorted(record.dangling):
-        facts.finding(message, name, "dangling_reference", record.document.get(name))
+def _conversations(facts: Facts, account_id: UUID, contexts: list[RecordFacts]) -> None:
+    """Put each message into the conversation of the context profile it names, wherever that is."""
+    kinds = {context.record.key: context_of(context.record.document) for context in contexts}
+    by_context: dict[str | None, list[RecordFacts]] = {}
+    for message in _oldest_first(facts, facts.of("ChatMessage")):
+        by_context.setdefault(convert.key(message.record.document.get("contextProfileId")), []).append(message)
+    for key, messages in by_context.items():
+        stream = conversation_id(account_id, key or "")
+        started = ConversationStarted(account_id=account_id, context=kinds.get(key or ""), context_profile_id=key)
+        first = messages[0]
+        provenance: Provenance = {"account_id": (first.source("/userId"),)}
+        if key is not None:
+            provenance["context_profile_id"] = (first.source("/contextProfileId"),)
+        events = facts.stream(stream).events
+        events.append(ImportedEvent(started, facts.occurred(first), provenance))
+        events += [_message(facts, message, stream, number) for number, message in enumerate(messages, start=2)]
+
+
+def _message(facts: Facts, message: RecordFacts, stream: UUID, number: int) -> ImportedEvent:
+    record, row = message.record, (stream, number)
+    message.became, message.became_version = stream, number
+    facts.key(message, record.id_field, Place("legacy_ids", message.snapshot, "key"), Place("messages", row, "key"))
+    facts.key(message, "userId", Place("legacy_ids", message.snapshot, "parent_key"))
+    message.expect("/userId", Place("conversations", stream, "account_id"), facts.subject)
+    facts.key(message, "contextProfileId", Place("conversations", stream, "context_profile_id"))
+    facts.dangling(message, *sorted(record.dangling))
     for name in sorted(record.foreign):
         facts.finding(message, name, "disagrees", record.document[name])
-    for name, value in record.document.items():
-        message.mark(pointer_to(name), value, UNMAPPED)
-
-
-def _sent_at(document: Mapping[str, Any]) -> datetime | None:
-    try:
-        return convert.instant(document.get("createdAt"))
-    except Unreadable:
-        return None
+    said: dict[str, str] = {}
+    provenance: Provenance = {"key": (message.source(f"/{record.id_field}"),)}
+    for name, shape in MESSAGE_TEXTS.items():
+        if name in record.document and (found := facts.text(message, f"/{name}", name, record.document[name])):
+            facts.vocabulary(found, name, shape)
+            facts.settle(found, Place("messages", row, name))
+            said[name] = found.value
+            provenance[name] = (message.source(f"/{name}"),)
+    off_record = facts.flag(message, "offRecord", Place("messages", row, "off_record"))
+    if message.created:
+        message.expect(message.created_at, Place("messages", row, "sent_at"), message.created)
+        provenance["sent_at"] = (message.source(message.created_at),)
+    known = {record.id_field, "userId", "contextProfileId", *MESSAGE_TEXTS, "offRecord", "createdAt", "updatedAt"}
+    facts.no_target(message, _rest(record.document, known))
+    event = MessageRecorded(**said, off_record=off_record is True, sent_at=message.created, key=record.key)
+    return ImportedEvent(event, facts.occurred(message), provenance)
 
 
 SYSTEM: Final = ContextsSystem()

@@ -666,22 +666,40 @@ def test_c21_everything_else_is_unmapped_one_entry_a_record() -> None:
     assert found.row("intents")["fields"] == {"service_type": "seeking"}
 
 
-def test_c22_messages_are_recorded_counted_and_not_listed() -> None:
+def test_c22_messages_become_a_conversation_a_context_profile() -> None:
+    early = "2023-04-30T10:00:00.000Z"
     found = Implied(
         User=[user()],
         ContextProfile=[context("c1")],
         ChatMessage=[
             message("m1", content=None, offRecord=True),
+            message("m0", content=" hello ", role="tool", createdAt=early, mood="glad"),
             message("m2", contextProfileId="c9", createdAt="soon"),
+            message("m3", contextProfileId=None, content=12, offRecord="no"),
         ],
     )
-    assert set(found.classes("ChatMessage", "m1").values()) == {UNMAPPED, NORMALISED}
+    talk = found.row("conversations", context="romantic")
+    assert (talk["context_profile_id"], talk["message_count"], talk["interaction_count"]) == ("c1", 2, None)
+    assert talk["account_id"] == found.facts.subject
+    first, marker = found.row("messages", key="m0"), found.row("messages", key="m1")
+    assert [first[name] for name in ("number", "role", "content", "off_record")] == [2, "tool", "hello", False]
+    assert first["sent_at"] == datetime(2023, 4, 30, 10, tzinfo=UTC)
+    assert [marker[name] for name in ("number", "role", "content", "off_record")] == [3, "user", None, True]
+    assert found.row("conversations", context_profile_id="c9")["message_count"] == 1
+    assert found.row("conversations", context_profile_id=None)["message_count"] == 1
+    assert found.row("messages", key="m2")["sent_at"] is None
     assert found.class_of("ChatMessage", "m1", "/content") == NORMALISED
-    assert found.facts.unmapped == []
-    assert found.findings == [("ChatMessage", "m2", "contextProfileId", "dangling_reference")]
-    assert found.facts.findings[0]["value"] == "c9"
-    assert found.row("legacy_ids", key="m1")["created"] == datetime(2023, 5, 1, 10, tzinfo=UTC)
-    assert found.row("legacy_ids", key="m2")["created"] is None
+    assert found.class_of("ChatMessage", "m0", "/content") == NORMALISED
+    assert found.class_of("ChatMessage", "m0", "/contextProfileId") == MAPPED
+    assert [entry["fields"] for entry in found.facts.unmapped] == [{"/mood": "glad"}]
+    assert found.findings == [
+        ("ChatMessage", "m0", "role", "outside_vocabulary"),
+        ("ChatMessage", "m2", "contextProfileId", "dangling_reference"),
+        ("ChatMessage", "m2", "createdAt", "assumed_time"),
+        ("ChatMessage", "m2", "createdAt", "unreadable"),
+        ("ChatMessage", "m3", "content", "unreadable"),
+        ("ChatMessage", "m3", "offRecord", "unreadable"),
+    ]
 
 
 def test_c23_a_user_without_contexts_gets_an_empty_profile() -> None:
@@ -791,7 +809,7 @@ def _exports(draw: st.DrawFn) -> dict[str, list[Line]]:
                 )
                 tables["Profile"].append(_row({"id": f"p{key}{copy}", "contextProfileId": key}, odd, data))
         for place in range(draw(st.integers(0, 2))):
-            odd = draw(_object(["contextProfileId", "content", "role", "createdAt"], 4))
+            odd = draw(_object(["contextProfileId", "content", "role", "offRecord", *_TIMES_AND_MORE], 4))
             tables["ChatMessage"].append(_row({"id": f"m{number}{place}", "userId": f"u{number}"}, odd))
     return tables
 

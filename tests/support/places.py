@@ -15,11 +15,19 @@ from uuid import UUID
 
 from adapters.bootstrap import Application
 
-TABLES = ("User", "ContextProfile", "Profile")
+TABLES = ("User", "ContextProfile", "Profile", "ChatMessage")
 TEXTS = ("name", "location", "ageRange")
 LISTS = ("coreValues", "constraints", "complementarySkills")
 OBJECTS = ("beliefs", "interactionStyle", "lifestyle")
 SHARED = {*TEXTS, "coreValues", "constraints", *OBJECTS}
+
+_OF_MESSAGE = {
+    "/id": "key",
+    "/role": "role",
+    "/content": "content",
+    "/offRecord": "off_record",
+    "/createdAt": "sent_at",
+}
 
 Leaf = tuple[str, str, str]
 """Table, id and pointer."""
@@ -29,7 +37,7 @@ class Spot(NamedTuple):
     """A value in a table: steps into the JSON of a column, or an item of the list that stands there."""
 
     model: str
-    key: UUID
+    key: UUID | str
     column: str
     steps: tuple[str | int, ...] = ()
     item: str | None = None
@@ -130,6 +138,11 @@ class Places:
             created, updated = times["Profile", blob.key]
             if created or updated:
                 blobs[profile].append((created or updated, blob))
+        messages = {message.key: message for message in records["ChatMessage"]}
+        numbers = self._look_up(app, "SELECT key, conversation_id, number FROM messages.messages")
+        for (key, talk), number in numbers.items():
+            self._user = str(messages[key].document["userId"])
+            self._add_message(messages[key], talk, f"{talk}/{number}")
         for profile, dated in blobs.items():
             # a profile is as old as its oldest blob, if that says so itself
             first, oldest = min(dated, key=lambda pair: pair[0])
@@ -184,6 +197,13 @@ class Places:
                 if blob.kept(pointer):
                     for steps, item in self._targets(name, value, pointer):
                         self._add(blob, pointer, Spot(model, key, "fields", (_snake(name), *steps), item))
+
+    def _add_message(self, message: _Record, talk: UUID, row: str) -> None:
+        self._add_row(message, "/userId")
+        self._add_kept(message, "/userId", "conversations", talk, "account_id")
+        self._add_kept(message, "/contextProfileId", "conversations", talk, "context_profile_id")
+        for pointer, column in _OF_MESSAGE.items():
+            self._add_kept(message, pointer, "messages", row, column)
 
     @staticmethod
     def _targets(name: str, value: Any, pointer: str) -> Iterator[tuple[tuple[str | int, ...], str | None]]:

@@ -6,6 +6,8 @@ WITH imported AS (
 SELECT
     (SELECT count(*) FROM {profiles} p JOIN imported ON became = p.account_id WHERE p.origin <> 'live') AS profiles,
     (SELECT count(*) FROM {intents} i JOIN imported ON became = i.intent_id) AS intents,
+    (SELECT count(*) FROM {conversations} v JOIN imported ON became = v.conversation_id) AS conversations,
+    (SELECT count(*) FROM {messages} m JOIN imported ON became = m.conversation_id WHERE m.origin <> 'live') AS messages,
     (SELECT count(*) FROM {profiles} p
         WHERE NOT EXISTS (SELECT FROM {accounts} a WHERE a.account_id = p.account_id))
     + (SELECT count(*) FROM {intents} i

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
-from adapters.samples.truth import Record
+from adapters.samples.truth import NORMALISED, Record
 
 INTENT: Final[dict[str, dict[str, str]]] = {
     "romantic": {
@@ -211,7 +211,9 @@ def _message(rng: random.Random, user_id: object, context_id: object, when: date
         "content": None if off else rng.choice(_SAYINGS),
         "offRecord": off,
     }
-    return Record("ChatMessage", doc | {"createdAt": stamp(rng, when + timedelta(days=rng.random() * 90))})
+    doc["createdAt"] = stamp(rng, when + timedelta(days=rng.random() * 90))
+    marks = {f"/{name}": NORMALISED for name in ("userId", "contextProfileId") if isinstance(doc[name], int)}
+    return Record("ChatMessage", doc, marks=marks)
 
 
 def build(rng: random.Random, serial: int, contexts: int, *, odd: bool, second: str | None = None) -> Bundle:

@@ -44,7 +44,7 @@ _COLUMNS: Final = {
     "User": {"id", "email", "name", "createdAt", "updatedAt"},
     "ContextProfile": {"id", "userId", "contextType", "tonePreference", "createdAt", "updatedAt"},
     "Profile": {"id", "contextProfileId", "createdAt", "updatedAt"},
-    "ChatMessage": set[str](),
+    "ChatMessage": {"id", "userId", "contextProfileId", "role", "content", "offRecord", "createdAt"},
 }
 _SHARED: Final = {
     *("name", "location", "ageRange", "coreValues", "constraints", "beliefs", "interactionStyle", "lifestyle")
@@ -232,7 +232,6 @@ def write_sample(out: Path, users: int, seed: int, *, layout: Layout = "json_lin
         TABLES,
         class_of,
         make_rng("contexts", "order", seed),
-        unlisted=frozenset({"ChatMessage"}),
         layout=layout,
     )
     sample = _Sample(writer, make_rng("contexts", seed), users)

@@ -127,13 +127,13 @@ UNMAPPED_VALUES: Final = {
 }
 MESSAGE_VALUES: Final = _EXTRA | {
     "content_null": Put("/content", None),
-    "off_record_text": Put("/offRecord", "true"),
+    "off_record_text": Put("/offRecord", "true", UNREADABLE, "unreadable"),
     "dangling_context": Put("/contextProfileId", "cdangling000000000000ctx", None, "dangling_reference"),
-    "role_outside": Put("/role", "moderator"),
-    "content_number": Put("/content", 12),
-    "content_long": Put("/content", _LONG),
-    "created_null": Put("/createdAt", None),
-    "created_phrase": Put("/createdAt", "yesterday"),
+    "role_outside": Put("/role", "moderator", None, "outside_vocabulary"),
+    "content_number": Put("/content", 12, UNREADABLE, "unreadable"),
+    "content_long": Put("/content", _LONG, NORMALISED),
+    "created_null": Put("/createdAt", None, None, "assumed_time"),
+    "created_phrase": Put("/createdAt", "yesterday", UNREADABLE, "unreadable assumed_time"),
 }
 
 
