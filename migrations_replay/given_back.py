@@ -6,12 +6,13 @@ A system's `to_legacy` says what the document of a record is; `not_given_back` c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from domain.streams import imported_id
 from domain.values import is_unset, without_unset
-from migrations_replay.convert import same_stored
+from migrations_replay.convert import Unreadable, opened, same_stored
 from migrations_replay.leaves import MAPPED, NORMALISED, leaves
 from projections.read_model import Key, Row
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from migrations_replay.facts import Facts, LegacySystem, RecordFacts
 
 _GIVEN_BACK: Final = (MAPPED, NORMALISED)
+_OPENED: Final[tuple[type[list[Any] | dict[str, Any]], ...]] = (list, dict)
 
 
 class BundleRows:
@@ -81,8 +83,18 @@ def without_a_way_back(facts: Facts) -> Iterator[tuple[str, str]]:
     for (table, key), record in facts.records.items():
         told = {expected.pointer for expected in record.expected}
         for pointer, leaf in leaves(record.record.document):
-            if record.classes.get(pointer) in _GIVEN_BACK and pointer not in told and not is_unset(leaf):
+            if record.classes.get(pointer) in _GIVEN_BACK and pointer not in told and not _says_nothing(leaf):
                 yield f"{table}/{key}", pointer
+
+
+def _says_nothing(leaf: Any) -> bool:
+    """Tell whether a leaf is unset, or a text that holds a JSON list or object in which nothing is set."""
+    if not isinstance(leaf, str) or is_unset(leaf):
+        return is_unset(leaf)
+    for wanted in _OPENED:
+        with suppress(Unreadable):
+            return all(is_unset(below) for _, below in leaves(opened(leaf, wanted)))
+    return False
 
 
 def _at(document: Any, pointer: str, *, item: bool) -> Any:
