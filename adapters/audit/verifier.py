@@ -41,12 +41,12 @@ class Unproven(Exception):
     """The file, or a note in it, is not what was signed; the message says where it is wrong."""
 
 
-# --- leaves and paths (RFC 9162) ------------------------------------------------------------------------------------
+# --- leaves and paths (RFC 9162) -----------------------------------------------------------------------------------
 
 
 def leaf_hash(stream: bytes, version: int, position: int, topic: bytes, body: bytes) -> bytes:
     """Return the hash of a stored event: all of its columns, the body as it is stored."""
-    fixed = struct.pack(">16sQQI", stream, version, position, len(topic))
+    fixed = struct.pack(">16sqqI", stream, version, position, len(topic))
     return sha256(b"".join((b"\0", fixed, topic, body))).digest()
 
 
@@ -74,7 +74,7 @@ def root_of(leaf: bytes, index: int, size: int, path: bytes) -> bytes | None:
     return leaf if last == 0 else None
 
 
-# --- keys, signed notes, checkpoints (C2SP signed-note, tlog-checkpoint) --------------------------------------------
+# --- keys, signed notes, checkpoints (C2SP signed-note, tlog-checkpoint) -------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _decoded(text: str) -> bytes:
     return found
 
 
-# --- events (CloudEvents 1.0) ---------------------------------------------------------------------------------------
+# --- events (CloudEvents 1.0) --------------------------------------------------------------------------------------
 
 _OF_META: Final = {
     "occurred_at": "time",
@@ -312,7 +312,7 @@ def _rows_of_cells(file: io.BufferedReader) -> Iterator[Row]:
         )
 
 
-# --- the zip: stored, fixed times, sizes always in 64 bits; one sequence of bytes for given contents ----------------
+# --- the zip: stored, fixed times, sizes always in 64 bits; one sequence of bytes for given contents ---------------
 
 _FULL: Final = 0xFFFFFFFF
 _DAY: Final = 0x21  # 1980-01-01
@@ -407,7 +407,7 @@ def read_entries(path: Path) -> list[Entry]:
     return entries
 
 
-# --- the evidence file ----------------------------------------------------------------------------------------------
+# --- the evidence file ---------------------------------------------------------------------------------------------
 
 
 class Verified(NamedTuple):

@@ -14,6 +14,9 @@ import typer
 
 from adapters.audit.checkpoints import CheckpointFolder, hand_over, sign_head
 from adapters.audit.export import export_log
+from adapters.audit.store import as_dict, verify_store
+from adapters.audit.verifier import PublicKey, Unproven, public_keys
+from adapters.audit.verifier import verify as verify_evidence
 from adapters.bootstrap import Application, utc_now
 from adapters.cli import audit_keys
 from adapters.cli.audit_keys import key_folder
@@ -24,6 +27,7 @@ from adapters.postgres.notifications import Notifications
 from adapters.private_file import private_file
 from adapters.settings import load_settings
 from domain import access
+from domain.errors import ProofFailed
 
 app = typer.Typer(help="The whole log, for those who check it.", no_args_is_help=True)
 app.add_typer(audit_keys.app, name="keys")
@@ -154,6 +158,62 @@ def _slept(seconds: int, stop: Callable[[], bool]) -> bool:
 
 
 @app.command()
+def verify(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="An evidence file; without one the store itself is checked.", dir_okay=False
+        ),
+    ] = None,
+    *,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="A public key, or a file with one a line; by default those of DOSSIER_AUDIT_HOME."),
+    ] = None,
+    checkpoints: Checkpoints = None,
+    actor: ActorOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the store against its tree and all known checkpoints, or an evidence file against its signature and proofs.
+
+    Exit code 0: proven. 1: something was altered, and is named. A file needs neither database nor network.
+    """
+    out = Output(as_json=as_json)
+    keys = _keys(key)
+    if file is not None:
+        _verify_file(out, file, keys)
+        return
+    with opened() as app_:
+        _, permissions = reading(app_, actor)
+        access.check_audit(permissions)
+        known = checkpoint_folder(checkpoints).known(keys)
+        with out.progress() as watch:
+            found = verify_store(app_.audit, known, lambda done, total: watch("verify", done, total))
+    out.json(as_dict(found))
+    columns = ("code", "first", "last", "events", "what")
+    if found.findings:
+        out.table(columns, [[getattr(finding, name) for name in columns] for finding in found.findings])
+        out.next("docs/operations.md, “When verify fails”; change nothing, and keep the checkpoints safe")
+        raise typer.Exit(1)
+    out.line(
+        f"{found.events} events up to position {found.position} are what they were, by {found.checkpoints} checkpoints."
+    )
+    if found.unproven:
+        out.line(f"{found.unproven} newer events have no leaf yet: `dossier audit checkpoint` takes them in.")
+    if not found.checkpoints:
+        out.next("without a checkpoint a tree made anew over altered events cannot be told: `dossier audit checkpoint`")
+
+
+def _keys(given: list[str] | None) -> list[PublicKey]:
+    if not given:
+        return key_folder().known()
+    try:
+        return public_keys(given)
+    except (Unproven, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"--key: {error}") from None
+
+
+@app.command()
 def export(
     out_file: Annotated[
         Path,
@@ -182,3 +242,19 @@ def export(
     out.json({"file": str(out_file), "events": exported.events, "position": exported.position})
     out.line(f"{exported.events} events up to position {exported.position} are in {out_file}, readable by you alone.")
     out.next("each line is a CloudEvents 1.0 event; it holds personal data, so keep the file safe")
+
+
+def _verify_file(out: Output, file: Path, keys: list[PublicKey]) -> None:
+    try:
+        with out.progress() as watch:
+            found = verify_evidence(file, keys, lambda done, total: watch("verify", done, total))
+    except Unproven as error:
+        raise ProofFailed(
+            f"{file}: {error}", hint="get the file anew from whoever made it; do not rely on it"
+        ) from None
+    manifest = found.manifest
+    out.json({"proven": True, "complete": found.complete, **manifest})
+    shown = ("exported_by", "exported_at", "events", "first_position", "last_position", "filters")
+    out.pairs({"proven": True, "complete": found.complete, **{name: manifest[name] for name in shown}})
+    whole = "nothing between its first and last event is missing" if found.complete else "it is a selection"
+    out.line(f"Each event is in the log as it was signed on {found.checkpoint.time}; {whole}.")

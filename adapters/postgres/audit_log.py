@@ -65,6 +65,7 @@ class PostgresAuditLog:
             " FROM {}.stored_events WHERE notification_id > %b AND notification_id <= %b"
             " ORDER BY notification_id LIMIT %b"
         ).format(store)
+        self._waiting = sql.SQL("SELECT count(*) FROM {}.stored_events WHERE notification_id > %s").format(store)
         self._state = sql.SQL("SELECT size, position, updated_at FROM {}.tree").format(name)
         self._tile = sql.SQL("SELECT hashes FROM {}.tiles WHERE level = %b AND number = %b").format(name)
         self._leaves = sql.SQL(
@@ -157,6 +158,12 @@ class PostgresAuditLog:
                 return
             yield from page
             after = page[-1].position
+
+    def waiting(self, after: int) -> int:
+        """Return how many events there are after a position."""
+        with translated(), self.events.pool.connection() as connection:
+            row = connection.execute(self._waiting, [after]).fetchone()
+        return int(row[0]) if row else 0
 
     def leaf_tiles(self, number: int, size: int) -> Iterator[LeafTile]:
         """Yield tiles of leaves from a number on, as they are in a tree of this size."""

@@ -11,14 +11,15 @@ from adapters.audit.merkle import WIDTH, Tree, grow, is_consistent
 from adapters.audit.verifier import root_of
 from adapters.bootstrap import Application
 from adapters.postgres.audit_log import PostgresAuditLog, StoredRow
+from adapters.postgres.event_store import PostgresEventStore
 from tests.support.writer import append_some, registered
 
 
-def fill(app: Application, count: int) -> None:
-    """Append events by the thousand, with a gap in the positions after each batch."""
+def fill(store: PostgresEventStore, count: int) -> None:
+    """Append events by the hundred, with a gap in the positions after each batch."""
     for _ in range(count // 100):
-        app.events.append_bulk([registered(uuid4()) for _ in range(100)])
-        with app.pool.connection() as connection:
+        store.append_bulk([registered(uuid4(), name=f"Ada {number}") for number in range(100)])
+        with store.pool.connection() as connection:
             connection.execute("SELECT nextval(pg_get_serial_sequence('store.stored_events', 'notification_id'))")
 
 
@@ -31,7 +32,7 @@ def test_the_tree_grows_with_the_log_over_gaps(app: Application) -> None:
     assert app.audit.catch_up()[:2] == (0, 0)
     roots = {}
     for count, batch in ((300, 77), (100, 256), (900, 1_000)):
-        fill(app, count)
+        fill(app.events, count)
         while app.audit.follow_batch(batch):
             pass
         state = app.audit.state()
