@@ -59,6 +59,11 @@ class Permissions:
         """Whether every record is open to the actor."""
         return self.active and Role.ADMIN in self.roles
 
+    @property
+    def may_audit(self) -> bool:
+        """Whether the whole log is open to the actor."""
+        return self.active and bool(self.roles & {Role.ADMIN, Role.AUDITOR})
+
     def owns(self, owner: UUID | None) -> bool:
         """Whether the actor is the person the record belongs to."""
         return self.active and owner is not None and self.actor.account == owner
@@ -92,6 +97,7 @@ ADMIN_ONLY: Final = frozenset(
         "RestoreEvent",
     }
 )
+AUDITOR_ONLY: Final = frozenset({"RecordExport"})
 OPERATOR_ONLY: Final = frozenset({"BootstrapAdmin"})
 
 
@@ -102,6 +108,9 @@ def check_command(permissions: Permissions, command: Command, owner: UUID | None
         if permissions.actor.account is None and permissions.is_admin:
             return
         raise AccessDenied(f"{name} is for the operator at the machine only")
+    if name in AUDITOR_ONLY:
+        check_audit(permissions)
+        return
     if permissions.is_admin or (name not in ADMIN_ONLY and permissions.owns(owner)):
         return
     need = "an admin" if name in ADMIN_ONLY else "the person it is about or an admin"
@@ -126,7 +135,7 @@ def check_standing(permissions: Permissions) -> None:
 
 def check_audit(permissions: Permissions) -> None:
     """Raise AccessDenied unless the actor may read the whole log."""
-    if not (permissions.active and permissions.roles & {Role.ADMIN, Role.AUDITOR}):
+    if not permissions.may_audit:
         raise AccessDenied(
             f"{permissions.actor.id} may not read the whole log: it takes an auditor",
             field="actor",

@@ -22,6 +22,7 @@ from domain.conversation import CONVERSATION
 from domain.decider import Decider
 from domain.errors import CommandIdReused, CommandRejected, NotFound, VersionConflict
 from domain.event import DomainEvent, EventMetadata, NewEvent, Recorded
+from domain.evidence import EVIDENCE
 from domain.intent import INTENT
 from domain.item import ITEM
 from domain.profile import PROFILE
@@ -32,7 +33,7 @@ AGGREGATES: Final[dict[str, Decider[Any]]] = {
     decider.name: decider
     for decider in (
         *(ACCOUNT, PROFILE, ITEM, INTENT, CONVERSATION, BILLING, CASE, COLLECTIVE, COMPANY),
-        *(STATUS, ACCESS, PROJECTION),
+        *(STATUS, ACCESS, PROJECTION, EVIDENCE),
     )
 }
 """Every aggregate by its name, which is also what the topics of its events begin with."""

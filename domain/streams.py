@@ -12,6 +12,9 @@ NAMESPACE: Final = UUID("b5e9a0c4-5d0c-5b7e-8f43-0c1f3a9d7e10")
 ACCESS_STREAM: Final = uuid5(NAMESPACE, "access")
 """The one stream of the access aggregate, which remembers that the first admin was granted."""
 
+EVIDENCE_STREAM: Final = uuid5(NAMESPACE, "evidence")
+"""The one stream of the exports of the audit log."""
+
 
 def imported_id(noun: str, system: str, table: str, key: str) -> UUID:
     """Return the id of what a legacy record became; the noun tells a snapshot from an account or a profile."""

@@ -1,54 +1,43 @@
-"""Stored events as CloudEvents 1.0, a pure mapping.
+"""Stored events as CloudEvents 1.0: the envelope as attributes, the data as the very bytes that were stored.
 
 `id` is the position and `source` the stream, together unique. `time` is when it happened, the extension `recordedtime`
-when we learned it. Attributes hold texts and integers only, so `provenance` is JSON in a text:
-`{field: [[table, key, JSON pointer], …]}`.
+when we learned it; `authid` and `authtype` say who did it. Attributes hold texts and integers only, so `provenance` is
+JSON in a text: `{field: [[table, key, JSON pointer], …]}`. The schema version is the one the event was stored with.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
 import orjson
 
-from adapters.postgres.mapper import canonical_json
-from domain.event import Recorded
+from adapters.audit.verifier import OF_META, Attributes, attributes
+from adapters.postgres.audit_log import StoredRow
+from domain.errors import StoredEventUnreadable
 
-SPEC_VERSION: Final = "1.0"
-_DIGITS: Final = 20
-
-
-def cloud_event(recorded: Recorded) -> dict[str, Any]:
-    """Return a stored event as a CloudEvents 1.0 event in plain JSON values, attributes without a value left out."""
-    meta = recorded.metadata
-    attributes = {
-        "specversion": SPEC_VERSION,
-        "id": str(recorded.position),
-        "source": f"/dossier/{recorded.stream}",
-        "type": recorded.topic,
-        "subject": _text(meta.subject),
-        "time": _time(meta.occurred_at),
-        "datacontenttype": "application/json",
-        "dataschemaversion": recorded.schema_version,
-        "sequence": f"{recorded.position:0{_DIGITS}d}",
-        "streamversion": recorded.version,
-        "recordedtime": _time(meta.recorded_at),
-        "actor": meta.actor,
-        "recordedby": meta.recorded_by,
-        "commandid": _text(meta.command_id),
-        "correlationid": _text(meta.correlation_id),
-        "causationid": _text(meta.causation_id),
-        "origin": meta.origin,
-        "provenance": canonical_json(meta.provenance).decode() if meta.provenance else None,
-    }
-    found = {name: value for name, value in attributes.items() if value is not None}
-    return found | {"data": orjson.loads(canonical_json(recorded.event))}
+_META: Final = b',"meta":{"actor":'
+_VERSION: Final = b',"v":'
+_KNOWN: Final = frozenset(OF_META)
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+def cloud_event(row: StoredRow) -> tuple[Attributes, bytes]:
+    """Return attributes and data of a stored event; raises StoredEventUnreadable for a body not of our form."""
+    body = row.body
+    start, end = body.rfind(_META), body.rfind(_VERSION)
+    try:
+        meta_text, schema_version = body[start + 8 : end], int(body[end + len(_VERSION) : -1])
+        meta = orjson.loads(meta_text)
+        is_ours = (
+            body.startswith(b'{"data":')
+            and body[end:] == b"%b%d}" % (_VERSION, schema_version)
+            and orjson.dumps(meta, option=orjson.OPT_SORT_KEYS) == meta_text
+            and meta.keys() <= _KNOWN
+        )
+    except ValueError:
+        is_ours = False
+    if start < 0 or not is_ours:
+        raise StoredEventUnreadable(f"position {row.position}: the stored body is not of the form that can be proven")
+    stream = str(UUID(bytes=row.stream))
+    found = attributes(stream, row.version, row.position, row.topic.decode(), meta, schema_version)
+    return found, body[8:start]

@@ -179,7 +179,7 @@ def _decoded(text: str) -> bytes:
 
 # --- events (CloudEvents 1.0) --------------------------------------------------------------------------------------
 
-_OF_META: Final = {
+OF_META: Final = {
     "occurred_at": "time",
     "recorded_at": "recordedtime",
     "actor": "authid",
@@ -196,7 +196,7 @@ _OPTIONAL: Final = frozenset({"subject", "commandid", "correlationid", "causatio
 _NUMBERS: Final = frozenset({"streamversion", "dataschemaversion"})
 COLUMNS: Final = (
     *("specversion", "id", "source", "type", "datacontenttype", "dataschemaversion", "sequence", "streamversion"),
-    *("authtype", *_OF_META.values(), "data"),
+    *("authtype", *OF_META.values(), "data"),
 )
 """The columns of `events.csv`."""
 
@@ -221,7 +221,7 @@ def attributes(
         "streamversion": version,
         "authtype": auth_type(meta["actor"]),
     }
-    for name, attribute in _OF_META.items():
+    for name, attribute in OF_META.items():
         if name in meta:
             found[attribute] = canonical(meta[name]) if name == "provenance" else meta[name]
     return found
@@ -270,7 +270,7 @@ class Row(NamedTuple):
         said = self.attributes
         meta = {
             name: json.loads(str(said[attribute])) if name == "provenance" else said[attribute]
-            for name, attribute in _OF_META.items()
+            for name, attribute in OF_META.items()
             if attribute in said
         }
         stream, version, position = str(said["source"])[9:], int(said["streamversion"]), int(said["id"])

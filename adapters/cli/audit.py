@@ -3,50 +3,32 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from adapters.audit.checkpoints import CheckpointFolder, hand_over, sign_head
-from adapters.audit.export import export_log
 from adapters.audit.store import as_dict, verify_store
 from adapters.audit.verifier import PublicKey, Unproven, public_keys
 from adapters.audit.verifier import verify as verify_evidence
 from adapters.bootstrap import Application, utc_now
-from adapters.cli import audit_keys
-from adapters.cli.audit_keys import key_folder
+from adapters.cli import audit_export, audit_keys
+from adapters.cli.audit_keys import Checkpoints, checkpoint_folder, key_folder
 from adapters.cli.output import Output
-from adapters.cli.session import ActorOption, AsJson, opened, reading
+from adapters.cli.session import ActingAs, AsJson, opened, reading
 from adapters.cli.signals import until_signalled
 from adapters.postgres.notifications import Notifications
-from adapters.private_file import private_file
-from adapters.settings import load_settings
 from domain import access
 from domain.errors import ProofFailed
 
 app = typer.Typer(help="The whole log, for those who check it.", no_args_is_help=True)
 app.add_typer(audit_keys.app, name="keys")
+app.command()(audit_export.export)
 
-Checkpoints = Annotated[
-    Path | None,
-    typer.Option(
-        "--checkpoints",
-        metavar="DIR",
-        file_okay=False,
-        help="Where checkpoints are kept; by default DOSSIER_AUDIT_HOME/checkpoints. Best on another machine.",
-    ),
-]
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-def checkpoint_folder(given: Path | None) -> CheckpointFolder:
-    """Return the folder of the checkpoints."""
-    return CheckpointFolder(given or load_settings().audit_home / "checkpoints")
 
 
 @app.command()
@@ -171,7 +153,7 @@ def verify(
         typer.Option("--key", help="A public key, or a file with one a line; by default those of DOSSIER_AUDIT_HOME."),
     ] = None,
     checkpoints: Checkpoints = None,
-    actor: ActorOption = None,
+    acting_as: ActingAs = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the store against its tree and all known checkpoints, or an evidence file against its signature and proofs.
@@ -184,7 +166,7 @@ def verify(
         _verify_file(out, file, keys)
         return
     with opened() as app_:
-        _, permissions = reading(app_, actor)
+        _, permissions = reading(app_, acting_as)
         access.check_audit(permissions)
         known = checkpoint_folder(checkpoints).known(keys)
         with out.progress() as watch:
@@ -211,37 +193,6 @@ def _keys(given: list[str] | None) -> list[PublicKey]:
         return public_keys(given)
     except (Unproven, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"--key: {error}") from None
-
-
-@app.command()
-def export(
-    out_file: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="FILE", help="Where to write; `-` is standard output.", dir_okay=False, allow_dash=True
-        ),
-    ],
-    *,
-    actor: ActorOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the audit log: JSON Lines, one CloudEvents 1.0 event a line, up to the head of the log."""
-    to_stdout = str(out_file) == "-"
-    if to_stdout and as_json:
-        raise typer.BadParameter("--json goes with a file: `--out -` writes the log itself to standard output")
-    out = Output(as_json=as_json, quiet=to_stdout)
-    with opened() as app_:
-        _, permissions = reading(app_, actor)
-        access.check_audit(permissions)
-        target = nullcontext(sys.stdout.buffer) if to_stdout else private_file(out_file)
-        with out.progress() as watch, target as file:
-            exported = export_log(app_.events, file, lambda done, total: watch("export", done, total))
-    if to_stdout:
-        Output().note(f"{exported.events} events up to position {exported.position}")
-        return
-    out.json({"file": str(out_file), "events": exported.events, "position": exported.position})
-    out.line(f"{exported.events} events up to position {exported.position} are in {out_file}, readable by you alone.")
-    out.next("each line is a CloudEvents 1.0 event; it holds personal data, so keep the file safe")
 
 
 def _verify_file(out: Output, file: Path, keys: list[PublicKey]) -> None:

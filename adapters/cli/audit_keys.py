@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from adapters.audit.checkpoints import CheckpointFolder
 from adapters.audit.keys import KeyFolder, SigningKey
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson
 from adapters.settings import load_settings
 
 app = typer.Typer(help="The keys that sign checkpoints and evidence files.", no_args_is_help=True)
+
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoints",
+        metavar="DIR",
+        file_okay=False,
+        help="Where checkpoints are kept; by default DOSSIER_AUDIT_HOME/checkpoints. Best on another machine.",
+    ),
+]
+
+
+def checkpoint_folder(given: Path | None) -> CheckpointFolder:
+    """Return the folder of the checkpoints."""
+    return CheckpointFolder(given or load_settings().audit_home / "checkpoints")
 
 
 @app.command()

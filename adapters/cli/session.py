@@ -83,6 +83,15 @@ ActorOption = Annotated[
         help="The account that acts; else DOSSIER_ACTOR, else the local operator, who is an admin.",
     ),
 ]
+ActingAs = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="ID",
+        callback=_well_formed,
+        help="The account that acts; else DOSSIER_ACTOR, else the local operator, who is an auditor.",
+    ),
+]
 RecordId = Annotated[
     str, typer.Argument(metavar="ID", help="A UUID, or legacy:SYSTEM/TABLE/KEY.", callback=_well_formed)
 ]

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from adapters import migration
-from adapters.audit.export import export_log
 from adapters.cli.migrate import summary
 from adapters.cli.sample import prepare
+from adapters.demo.audit import Audit
 from adapters.demo.cases import Cases
 from adapters.demo.people import People
 from adapters.demo.stage import Stage
 from adapters.migration import Migration
-from adapters.private_file import private_file
 from adapters.samples import cases, contexts
 from adapters.samples.truth import Truth
 from projections.all import READ_MODELS
@@ -43,7 +42,7 @@ class Demo:
 
     def __init__(self, stage: Stage) -> None:
         self._stage, self._app, self._out = stage, stage.app, stage.out
-        self._people, self._cases = People(stage), Cases(stage)
+        self._people, self._cases, self._audit = People(stage), Cases(stage), Audit(stage)
 
     def run(self) -> int:
         """Go through all steps; returns 0 if everything came out as it should."""
@@ -60,7 +59,7 @@ class Demo:
             ("Proof once more, after the live changes", self._verify_live),
             ("Where a value comes from", self._people.explain),
             ("The tables are rebuilt from the log", self._rebuild),
-            ("The audit log is exported", self._export),
+            ("The audit log is signed, exported and proven", self._audit.prove),
         )
         for number, (title, step) in enumerate(steps, start=1):
             self._out.heading(f"{number}. {title}")
@@ -161,9 +160,3 @@ class Demo:
 
     def _rows(self) -> dict[str, list[Row]]:
         return {model.name: self._app.reads.fetch(model) for model in READ_MODELS}
-
-    def _export(self, title: str) -> None:
-        path = self._stage.folder / "audit.jsonl"
-        with self._out.progress() as watch, private_file(path) as file:
-            exported = export_log(self._app.events, file, lambda done, total: watch("export", done, total))
-        self._stage.note(title, f"{exported.events} events as CloudEvents 1.0", path)

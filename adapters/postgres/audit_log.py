@@ -124,9 +124,7 @@ class PostgresAuditLog:
         while (now := self.state()).position < head:
             self.follow_batch()
             if progress:
-                progress(min(now.position, head), head)
-        if progress and now.size:
-            progress(head, head)
+                progress(min(self.state().position, head), head)
         return now
 
     def follow(self, *, stop: Callable[[], bool], wait: Callable[[], None]) -> None:

@@ -166,6 +166,7 @@ def test_input_errors_are_3(tmp_path: Path, migrated: Path) -> None:
     assert refused("execute", "UpdateProfile", "--data", '{"changes": NaN}')[0] == 3
     assert refused("execute", "UpdateProfile", "--data", f"@{tmp_path / 'gone'}")[0] == 3
     assert refused("audit", "export", "--out", migrated / "truth.json" / "below")[0] == 3
+    assert refused("audit", "export", "--out", "-")[0] == 2
 
 
 def test_database_errors_are_3_and_hide_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -521,7 +522,6 @@ def test_reads_take_an_actor(account: UUID, monkeypatch: pytest.MonkeyPatch) -> 
             ("explain", profile, "location"),
             ("history", uuid4()),
             ("show", "account", "legacy:contexts/User/nobody"),
-            ("audit", "export", "--out", "-"),
         ):
             result = cli(*arguments, "--actor", actor)
             assert result.code == 1
@@ -617,59 +617,6 @@ def test_schema_of_commands_and_events() -> None:
     assert updated["schema"]["properties"]["changes"]["x-personal"] is True
     assert "UpdateProfile" in cli("schema", "commands").out
     assert "profile.updated" in cli("schema", "events").out
-
-
-# --- audit ---------------------------------------------------------------------------------------------------------
-
-
-def test_audit_export_is_cloudevents_in_position_order(account: UUID, tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    exported = fine("audit", "export", "--out", path)
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [path]
-    events = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert exported["events"] == len(events)
-    assert fine("projections", "status")["head"] == exported["position"] == int(events[-1]["sequence"])
-    assert [event["sequence"] for event in events] == sorted(event["sequence"] for event in events)
-    assert len({(event["source"], event["id"]) for event in events}) == len(events)
-    for event in events:
-        assert event["specversion"] == "1.0"
-        assert event["source"].startswith("/dossier/")
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event["time"])
-        assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in event)
-        assert all(isinstance(value, str | int) for name, value in event.items() if name != "data")
-    created = next(event for event in events if event["type"] == "profile.created" and "provenance" in event)
-    assert json.loads(created["provenance"]).keys() <= {"created_at", "account_id"} | {
-        *created["data"]["fields"],
-        *(
-            f"{name}/{key}"
-            for name, value in created["data"]["fields"].items()
-            if isinstance(value, dict)
-            for key in value
-        ),
-    }
-    registered = next(event for event in events if event["source"] == f"/dossier/{account}")
-    assert (registered["subject"], registered["origin"], registered["actor"]) == (
-        str(account),
-        "live",
-        "operator:local",
-    )
-    streamed = cli("audit", "export", "--out", "-")
-    assert streamed.out.encode() == path.read_bytes()
-    assert "events up to position" in streamed.err
-
-
-def test_a_failed_export_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    path = tmp_path / "log.jsonl"
-    path.write_text("the old one")
-    monkeypatch.setattr("adapters.audit.export.cloud_event", full)
-    code, error = refused("audit", "export", "--out", path)
-    assert (code, error["code"]) == (3, "failed")
-    assert path.read_text() == "the old one"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 # --- output --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from adapters.audit.verifier import public_keys, verify
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -55,5 +57,5 @@ def test_the_demo_works_twice(make_database: Any, tmp_path: Path) -> None:
         verified = report(folder, system, "verify-live")["reconcile"]
         assert verified["changed_live"] > 0
         assert verified["unexplained"] == verified["missing"] == verified["extra"] == 0
-    last = (folder / "audit.jsonl").read_bytes().splitlines()[-1]
-    assert json.loads(last)["specversion"] == "1.0"
+    keys = public_keys([str(folder / "audit" / "public.keys")])
+    assert verify(folder / "evidence.zip", keys).complete

@@ -57,7 +57,7 @@ STAFF_ONLY = set(COMMANDS) - PERSONAL - {"BootstrapAdmin"}
 MAY = {
     "person": (PERSON, PERSONAL),
     "other": (OTHER, set()),
-    "staff": (STAFF, set()),
+    "staff": (STAFF, {"RecordExport"}),
     "admin": (ADMIN, PERSONAL | STAFF_ONLY),
     "deactivated admin": (CLOSED_ADMIN, set()),
     "deactivated person": (CLOSED_PERSON, set()),

@@ -84,6 +84,7 @@ from domain.conversation import (
 )
 from domain.event import Change, DomainEvent, EventMetadata, Source
 from domain.identity import EnsureProfile, SyncIdentity
+from domain.evidence import EvidenceExported, RecordExport
 from domain.intent import (
     DeclareIntent,
     IntentDeclared,
@@ -218,6 +219,15 @@ COMMANDS: Final[dict[str, Command]] = {
         CloseCase(case_id=CASE_ID, reason="a newer one took its place"),
         ReopenCase(case_id=CASE_ID, reason="closed by mistake"),
         SettleCaseConflict(case_id=CASE_ID, field="status", reason="the history is right"),
+        RecordExport(
+            export_id=RUN_ID,
+            file_format="jsonl",
+            filters={"topic": ["profile.updated"]},
+            events=3,
+            tree_size=17,
+            tree_root="0a" * 32,
+            manifest_digest="0b" * 32,
+        ),
         DefineStatus(
             code="aguardando_cliente",
             catalogue="case_codes",
@@ -417,6 +427,15 @@ EVENTS: Final[dict[str, DomainEvent]] = {
         CaseReopened(reason="closed by mistake"),
         CaseConflictRecorded(field="status", values=("deferido", None), chosen="deferido", rule="status_rank"),
         CaseConflictSettled(field="status", reason="the history is right"),
+        EvidenceExported(
+            export_id=RUN_ID,
+            file_format="jsonl",
+            filters={"topic": ["profile.updated"], "position_from": 1},
+            events=3,
+            tree_size=17,
+            tree_root="0a" * 32,
+            manifest_digest="0b" * 32,
+        ),
         StatusDefined(
             definition=StatusDefinition(
                 catalogue="case_codes",
