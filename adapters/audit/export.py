@@ -152,7 +152,8 @@ def chosen(log: PostgresAuditLog, filters: Mapping[str, Any], head: Signed, prog
     for expected, tile in enumerate(log.leaf_tiles(number, size), start=number):
         rows = list(log.rows(tile.positions[0] - 1, tile.positions[-1]))
         _check(expected, tile, rows)
-        found = [(at, *cloud_event(row)) for at, row in enumerate(rows) if first <= row.position <= last]
+        keys = log.keys(rows)
+        found = [(at, *cloud_event(row, keys)) for at, row in enumerate(rows) if first <= row.position <= last]
         found = [event for event in found if matches(filters, event[1])]
         if found:
             paths, start = tree.inclusions(expected), expected * WIDTH

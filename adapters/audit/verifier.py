@@ -192,11 +192,12 @@ OF_META: Final = {
     "provenance": "provenance",
 }
 """The envelope as it is stored, and the attribute each of its fields becomes."""
-_OPTIONAL: Final = frozenset({"subject", "commandid", "correlationid", "causationid", "provenance"})
+_OPENED: Final = ("provenance", "sealed", "personal")
+_OPTIONAL: Final = frozenset({"subject", "commandid", "correlationid", "causationid", *_OPENED})
 _NUMBERS: Final = frozenset({"streamversion", "dataschemaversion"})
 COLUMNS: Final = (
     *("specversion", "id", "source", "type", "datacontenttype", "dataschemaversion", "sequence", "streamversion"),
-    *("authtype", *OF_META.values(), "data"),
+    *("authtype", *OF_META.values(), "sealed", "personal", "data"),
 )
 """The columns of `events.csv`."""
 
@@ -209,7 +210,11 @@ def canonical(value: Any) -> str:
 def attributes(
     stream: str, version: int, position: int, topic: str, meta: Mapping[str, Any], schema_version: int
 ) -> Attributes:
-    """Return the CloudEvents attributes of a stored event: the whole envelope; provenance is JSON in a text."""
+    """Return the CloudEvents attributes of a stored event: the whole envelope; provenance is JSON in a text.
+
+    Those of a sealed event are followed by `sealed`, as it is stored, and what it opens to: `personal`, JSON in a text
+    too, and `provenance`. For what it opens to only the signature of the file vouches.
+    """
     found: Attributes = {
         "specversion": "1.0",
         "id": str(position),
@@ -225,6 +230,12 @@ def attributes(
         if name in meta:
             found[attribute] = canonical(meta[name]) if name == "provenance" else meta[name]
     return found
+
+
+def stored_body(data: bytes, meta: bytes, sealed: str, schema_version: int) -> bytes:
+    """Return the body of an event as it is stored."""
+    beside = b',"sealed":"%b"' % sealed.encode() if sealed else b""
+    return b'{"data":%b,"meta":%b%b,"v":%d}' % (data, meta, beside, schema_version)
 
 
 def auth_type(actor: str) -> str:
@@ -268,17 +279,19 @@ class Row(NamedTuple):
     def leaf(self) -> bytes:
         """Return the leaf hash of the stored event, put together again from what the row says."""
         said = self.attributes
+        sealed = str(said.get("sealed", ""))
         meta = {
             name: json.loads(str(said[attribute])) if name == "provenance" else said[attribute]
             for name, attribute in OF_META.items()
-            if attribute in said
+            if attribute in said and not (sealed and name == "provenance")
         }
         stream, version, position = str(said["source"])[9:], int(said["streamversion"]), int(said["id"])
         topic, schema_version = str(said["type"]), int(said["dataschemaversion"])
         again = attributes(stream, version, position, topic, meta, schema_version)
+        again |= {name: str(said[name]) for name in _OPENED if sealed and name in said}
         if canonical(again) != canonical(said):
             raise Unproven(f"position {position}: the attributes do not fit together")
-        body = b'{"data":%b,"meta":%b,"v":%d}' % (self.data, canonical(meta).encode(), schema_version)
+        body = stored_body(self.data, canonical(meta).encode(), sealed, schema_version)
         return leaf_hash(bytes.fromhex(stream.replace("-", "")), version, position, topic.encode(), body)
 
 

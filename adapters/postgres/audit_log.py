@@ -14,6 +14,7 @@ from adapters.audit.merkle import WIDTH, Tile, Tree, grow
 from adapters.audit.verifier import HASH, leaf_hash
 from adapters.errors import translated
 from adapters.postgres.event_store import PostgresEventStore, schema_sql
+from adapters.postgres.mapper import Keys, subject_of_sealed
 from domain.errors import SchemaMismatch
 from projections.follow import Progress
 
@@ -65,6 +66,7 @@ class PostgresAuditLog:
             " FROM {}.stored_events WHERE notification_id > %b AND notification_id <= %b"
             " ORDER BY notification_id LIMIT %b"
         ).format(store)
+        self._epoch = sql.SQL("SELECT erasures FROM {}.key_epoch").format(store)
         self._waiting = sql.SQL("SELECT count(*) FROM {}.stored_events WHERE notification_id > %s").format(store)
         self._state = sql.SQL("SELECT size, position, updated_at FROM {}.tree").format(name)
         self._tile = sql.SQL("SELECT hashes FROM {}.tiles WHERE level = %b AND number = %b").format(name)
@@ -156,6 +158,15 @@ class PostgresAuditLog:
                 return
             yield from page
             after = page[-1].position
+
+    def keys(self, rows: Sequence[StoredRow]) -> Keys | None:
+        """Return the keys that open what is sealed in these rows, as they are now; None without a master key."""
+        if self.events.keys is None:
+            return None
+        with translated(), self.events.pool.connection() as connection:
+            epoch = connection.execute(self._epoch).fetchone()
+        subjects = {subject for row in rows if (subject := subject_of_sealed(row.body))}
+        return self.events.keys.for_reading(subjects, epoch[0] if epoch else 0)
 
     def waiting(self, after: int) -> int:
         """Return how many events there are after a position."""

@@ -113,6 +113,17 @@ def subject_of_sealed(body: bytes) -> UUID | None:
     return UUID(found[1].decode("ascii")) if found else None
 
 
+def secret_of(stream: UUID, version: int, topic: str, body: bytes, keys: Keys) -> dict[str, Any] | None:
+    """Return what a sealed body holds sealed, its personal `data` and its `provenance`; None for an erased subject.
+
+    Raises ValueError for a body that is not sealed, or does not open.
+    """
+    sealed = _sealed_end(body)
+    if sealed is None:
+        raise ValueError("not a sealed body")
+    return _secret(sealed, _place(stream, version, topic, int(sealed[3])), keys)
+
+
 def decode(stream: UUID, version: int, position: int, topic: str, body: bytes, keys: Keys | None = None) -> Recorded:
     """Return a stored event as its type, validated; raises StoredEventUnreadable naming position and topic.
 
@@ -186,18 +197,24 @@ def _sealed_end(body: bytes) -> re.Match[bytes] | None:
 def _opened(reader: _Reader, body: bytes, sealed: re.Match[bytes], place: bytes, keys: Keys | None) -> dict[str, Any]:
     if keys is None:
         raise no_master_key()
-    parsed = orjson.loads(body)
-    key = keys[UUID(sealed[1].decode("ascii"))]
-    if key is not None:
-        secret = orjson.loads(key.open(base64.b64decode(sealed[2]), place))
+    parsed, secret = orjson.loads(body), _secret(sealed, place, keys)
+    if secret is not None:
         parsed["data"] |= secret["data"]
         if "provenance" in secret:
             parsed["meta"]["provenance"] = secret["provenance"]
     stored_version = parsed["v"]
     _bring_up(reader, parsed)
-    if key is None:
+    if secret is None:
         parsed["data"] |= dict.fromkeys(_personal(reader.event_type), ERASED)
     return {**reader.accept(parsed), "v": stored_version}
+
+
+def _secret(sealed: re.Match[bytes], place: bytes, keys: Keys) -> dict[str, Any] | None:
+    key = keys[UUID(sealed[1].decode("ascii"))]
+    if key is None:
+        return None
+    secret: dict[str, Any] = orjson.loads(key.open(base64.b64decode(sealed[2]), place))
+    return secret
 
 
 def _upcast(reader: _Reader, old: dict[str, Any]) -> dict[str, Any]:

@@ -83,8 +83,8 @@ from domain.conversation import (
     SummariseHistory,
 )
 from domain.event import Change, DomainEvent, EventMetadata, Source
-from domain.identity import EnsureProfile, SyncIdentity
 from domain.evidence import EvidenceExported, RecordExport
+from domain.identity import EnsureProfile, SyncIdentity
 from domain.intent import (
     DeclareIntent,
     IntentDeclared,

@@ -12,6 +12,7 @@ import structlog
 
 from adapters.bootstrap import Application
 from tests.support.application import application_at
+from tests.support.sealing import MASTER_TEXT
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def line(app: Application, tmp_path: Path) -> Iterator[Path]:
         for name in [name for name in os.environ if name.startswith("DOSSIER_")]:
             patch.delenv(name)
         patch.setenv("DOSSIER_DATABASE_URL", str(app.pool.conninfo))
+        patch.setenv("DOSSIER_MASTER_KEY", MASTER_TEXT)
         patch.setenv("DOSSIER_AUDIT_HOME", str(tmp_path / "audit"))
         yield tmp_path / "audit"
     structlog.reset_defaults()

@@ -30,16 +30,17 @@ from adapters.audit.keys import KeyFolder, SigningKey
 from adapters.audit.verifier import MANIFEST, PROOFS, SIGNATURE, PublicKey, Row, Unproven, read_entries, verify
 from adapters.bootstrap import Application
 from adapters.postgres.audit_log import StoredRow
-from adapters.postgres.mapper import encode
+from adapters.postgres.mapper import canonical_json, encode
 from domain.access import Actor, Role
 from domain.account import AccountRegistered, GrantRole, RegisterAccount
 from domain.errors import StoredEventUnreadable
-from domain.event import EventMetadata, NewEvent
+from domain.event import EventMetadata, NewEvent, personal_fields
 from domain.evidence import EvidenceExported
 from domain.streams import EVIDENCE_STREAM
 from tests.adapters.test_cli import cli, fine, refused
 from tests.support.application import application_at
 from tests.support.examples import EVENTS, METADATA, STREAM_ID
+from tests.support.sealing import MASTER_TEXT, SUBJECT_KEY
 from tests.support.writer import append_some
 
 GOLDEN = Path(__file__).parent / "evidence.v1.zip"
@@ -74,6 +75,7 @@ def keys(app: Application, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for name in [name for name in os.environ if name.startswith("DOSSIER_")]:
             patch.delenv(name)
         patch.setenv("DOSSIER_DATABASE_URL", str(app.pool.conninfo))
+        patch.setenv("DOSSIER_MASTER_KEY", MASTER_TEXT)
         patch.setenv("DOSSIER_AUDIT_HOME", str(folder))
         fine("sample", "contexts", "--users", 12, "--seed", 3, "--out", folder / "export")
         assert cli("migrate", "run", "contexts", "--source", folder / "export", "--json").code == 1
@@ -107,6 +109,7 @@ def test_an_untouched_file_verifies_and_says_what_is_in_it(
     events = events_of(whole)
     stored = list(app.audit.rows(0, found.checkpoint.position))
     assert found.complete
+    assert any(json.loads(event.get("personal", "{}")).get("name") for event in events)
     assert [event["id"] for event in events] == [str(row.position) for row in stored]
     assert (found.manifest["events"], found.manifest["filters"]) == (len(stored), {})
     assert (found.checkpoint.size, found.checkpoint.root) == (len(stored), app.audit.tree(len(stored)).root())
@@ -118,6 +121,8 @@ def test_an_untouched_file_verifies_and_says_what_is_in_it(
         assert (event["time"], event["recordedtime"]) == (body["meta"]["occurred_at"], body["meta"]["recorded_at"])
         assert (int(event["sequence"]), event["authid"]) == (row.position, body["meta"]["actor"])
         assert event["data"] == body["data"]
+        assert event.get("sealed") == body.get("sealed")
+        assert ("personal" in event) == ("sealed" in event)
         assert all(name.isalnum() and name.islower() for name in event)
         assert all(isinstance(value, str | int) for name, value in event.items() if name != "data")
 
@@ -139,10 +144,22 @@ def test_csv_holds_the_same_and_no_cell_becomes_a_formula(keys: list[PublicKey],
 
 @pytest.mark.parametrize("topic", EVENTS)
 def test_every_event_is_put_together_again_from_its_row(topic: str) -> None:
-    for metadata in (METADATA, EventMetadata(METADATA.occurred_at, METADATA.recorded_at, NASTY[0], "import")):
-        body = encode(NewEvent(STREAM_ID, 1, EVENTS[topic], metadata))
-        stored = StoredRow(7, STREAM_ID.bytes, 3, topic.encode(), body)
-        assert Row(*cloud_event(stored)).leaf() == stored.leaf()
+    event, subject = EVENTS[topic], METADATA.subject
+    assert subject
+    by_others = EventMetadata(METADATA.occurred_at, METADATA.recorded_at, NASTY[0], "import")
+    for metadata, key in ((METADATA, None), (by_others, None), (METADATA, SUBJECT_KEY)):
+        body = encode(NewEvent(STREAM_ID, 1, event, metadata), key)
+        stored = StoredRow(7, STREAM_ID.bytes, 1, topic.encode(), body)
+        for keys in ({subject: key}, {subject: None}, None):
+            said, data = cloud_event(stored, keys)
+            assert Row(said, data).leaf() == stored.leaf()
+            values = json.loads(data) | json.loads(str(said.get("personal", "{}")))
+            if key is None or keys == {subject: key}:
+                assert values == json.loads(canonical_json(event))
+                assert "provenance" in said or metadata is by_others
+            elif keys:
+                assert {name for name in values if values[name] == {"erased": True}} == personal_fields(type(event))
+                assert "provenance" not in said
 
 
 def test_a_body_not_of_our_form_is_named() -> None:
@@ -357,7 +374,9 @@ def _without(at: int) -> Callable[[dict[str, bytes]], None]:
 def test_not_even_the_key_makes_an_event_part_of_the_log(tmp_path: Path) -> None:
     assert verify(resigned(tmp_path, lambda parts: None), [GOLDEN_KEY.public]).complete
     changes = {
-        "data": _altered("events.jsonl", b"Ada", b"Eve"),
+        "data": _altered("events.jsonl", b'"role":"auditor"', b'"role":"support"'),
+        "sealed": _altered("events.jsonl", b'"sealed":"', b'"sealed":"AAAA'),
+        "no longer sealed": _altered("events.jsonl", b'"sealed":', b'"sealet":'),
         "actor": _altered("events.jsonl", b'"authid":"', b'"authid":"x'),
         "kind of actor": _altered("events.jsonl", b'"authtype":"app_user"', b'"authtype":"unknown"'),
         "a version that is true": _altered("events.jsonl", b'"streamversion":1', b'"streamversion":true'),
