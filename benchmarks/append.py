@@ -1,52 +1,124 @@
-"""One writer, one event a request, on streams that exist and are short: Dossier and its store against the library."""
+"""1, 16 and 64 writers at once, one event a request, on streams that exist and are short: Dossier against the library.
+
+Each writer is a thread with streams of its own. The library gets a connection for each writer, Dossier its usual pool.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
+from eventsourcing.application import Application as LibraryApplication
 from eventsourcing.persistence import StoredEvent
 
 from adapters.bootstrap import Application, utc_now
 from adapters.postgres.mapper import encode
-from benchmarks.harness import Benchmark, Result, Server, Work, result
+from benchmarks.harness import Benchmark, Latency, Pair, Result, Server, Side, Work, pairs, result, summarise
 from benchmarks.library import Contact, plain_application, recorder_of
 from domain.access import Actor
 from domain.account import AccountRegistered, ChangeContact, ContactChanged, RegisterAccount
 from domain.event import Change, DomainEvent, EventMetadata, NewEvent
 from domain.service import Append
 
-STREAMS: Final = 200
+STREAMS: Final = 256
+"""How many streams there are; the writers share them out among themselves."""
+
 ROUNDS: Final = 8
 """How many events each stream gets, after the one it begins with."""
 
 
+class Gates(NamedTuple):
+    """What is asked of so many writers at once."""
+
+    writers: int
+    store: float
+    execute: float
+
+
+GATES: Final = (Gates(1, 1.6, 1.3), Gates(16, 6, 4), Gates(64, 9, 4))
+P50_GATE: Final = 8.0
+
+Call = Callable[[], object]
+Shares = Sequence[Sequence[Call]]
+"""The calls of each writer, in order."""
+
+Setup = Callable[[Server, int], AbstractContextManager[Shares]]
+"""Opens a side for so many writers and gives what they are to call."""
+
+
 def run(server: Server, runs: int) -> list[Result]:
     """Measure the group."""
-    execute = partial(_execute, server)
-    return [
-        result(server, benchmark, runs)
-        for benchmark in (
-            Benchmark(
-                "append.execute", "commands/s",
-                "eventsourcing: change and save an aggregate that is at hand, so nothing is loaded",
-                1.3, execute, partial(_library_save, server, load=False),
-            ),
-            Benchmark(
-                "append.execute_loading", "commands/s",
-                "eventsourcing: load, change and save an aggregate, as Dossier.execute does",
-                None, execute, partial(_library_save, server, load=True),
-            ),
-            Benchmark(
-                "append.store", "events/s",
-                "eventsourcing: PostgresApplicationRecorder.insert_events of the same bytes",
-                1.6, partial(_store, server), partial(_library_recorder, server),
-            ),
+    results = []
+    for gates in GATES:
+        baseline = "eventsourcing: PostgresApplicationRecorder.insert_events of the same bytes"
+        results += _measured(server, runs, f"append.store_{gates.writers}", gates, baseline)
+    for gates in GATES:
+        benchmark = Benchmark(
+            f"append.execute_{gates.writers}",
+            "commands/s",
+            "eventsourcing: repository.get, change and save of an aggregate",
+            gates.execute,
+            _side(server, gates.writers, _execute, []),
+            _side(server, gates.writers, _library_save, []),
         )
-    ]  # fmt: skip
+        results.append(result(server, benchmark, runs))
+    return results
+
+
+def _measured(server: Server, runs: int, name: str, gates: Gates, baseline: str) -> list[Result]:
+    """Measure the stores; of the most writers also how long each waits."""
+    ours: list[Latency] = []
+    theirs: list[Latency] = []
+    benchmark = Benchmark(
+        name,
+        "events/s",
+        baseline,
+        gates.store,
+        _side(server, gates.writers, _store, ours),
+        _side(server, gates.writers, _library_recorder, theirs),
+    )
+    results = [summarise(name, benchmark.unit, baseline, benchmark.gate, pairs(server, benchmark, runs))]
+    if gates == GATES[-1]:
+        waits = [Pair(1000 / one.p50, 1000 / other.p50) for one, other in zip(ours, theirs, strict=True)]
+        results.append(
+            summarise(f"append.p50_{gates.writers}", "appends/s a writer, at its p50", baseline, P50_GATE, waits)
+        )
+    return results
+
+
+def _side(server: Server, writers: int, setup: Setup, latencies: list[Latency]) -> Side:
+    """Return a side in which all writers call at once; how long each call took is added to `latencies`."""
+
+    @contextmanager
+    def side() -> Iterator[Work]:
+        with setup(server, writers) as shares:
+            yield partial(_all_at_once, shares, latencies)
+
+    return side
+
+
+def _all_at_once(shares: Shares, latencies: list[Latency]) -> int:
+    start = threading.Barrier(len(shares))
+    with ThreadPoolExecutor(len(shares)) as threads:
+        durations = [taken for each in threads.map(partial(_one_writer, start), shares) for taken in each]
+    latencies.append(Latency.of(durations))
+    return len(durations)
+
+
+def _one_writer(start: threading.Barrier, calls: Sequence[Call]) -> list[float]:
+    start.wait()
+    durations = []
+    for call in calls:
+        began = time.perf_counter()
+        call()
+        durations.append(time.perf_counter() - began)
+    return durations
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -57,44 +129,50 @@ def _email(number: int) -> str:
 
 
 @contextmanager
-def _execute(server: Server) -> Iterator[Work]:
+def _execute(server: Server, writers: int) -> Iterator[Shares]:
     with server.database() as name, server.application(name) as app:
         accounts = [uuid4() for _ in range(STREAMS)]
         for account in accounts:
             app.dossier.execute(RegisterAccount(account_id=account, email=_email(0)), actor=Actor.operator())
-        yield partial(_change_contacts, app, accounts)
+        yield [
+            [partial(_change_contact, app, account, number) for number in range(1, ROUNDS + 1) for account in share]
+            for share in _shares(accounts, writers)
+        ]
 
 
-def _change_contacts(app: Application, accounts: list[UUID]) -> int:
-    for number in range(1, ROUNDS + 1):
-        for account in accounts:
-            command = ChangeContact(account_id=account, email=_email(number))
-            app.dossier.execute(command, actor=Actor.of_account(account))
-    return ROUNDS * len(accounts)
+def _shares(streams: Sequence[UUID], writers: int) -> list[Sequence[UUID]]:
+    return [streams[writer::writers] for writer in range(writers)]
+
+
+def _change_contact(app: Application, account: UUID, number: int) -> None:
+    command = ChangeContact(account_id=account, email=_email(number))
+    app.dossier.execute(command, actor=Actor.of_account(account))
 
 
 @contextmanager
-def _library_save(server: Server, *, load: bool) -> Iterator[Work]:
-    with plain_application(server) as app:
+def _library_save(server: Server, writers: int) -> Iterator[Shares]:
+    with plain_application(server, connections=writers) as app:
         contacts = [Contact(email=_email(0)) for _ in range(STREAMS)]
         for contact in contacts:
             app.save(contact)
+        ids = [contact.id for contact in contacts]
+        yield [
+            [partial(_get_and_save, app, contact, number) for number in range(1, ROUNDS + 1) for contact in share]
+            for share in _shares(ids, writers)
+        ]
 
-        def work() -> int:
-            for number in range(1, ROUNDS + 1):
-                for known in contacts:
-                    contact: Contact = app.repository.get(known.id) if load else known
-                    contact.change_email(_email(number))
-                    app.save(contact)
-            return ROUNDS * len(contacts)
 
-        yield work
+def _get_and_save(app: LibraryApplication[UUID], contact_id: UUID, number: int) -> None:
+    contact: Contact = app.repository.get(contact_id)
+    contact.change_email(_email(number))
+    app.save(contact)
 
 
 # --- stores ----------------------------------------------------------------------------------------------------------
 
 
-def _event(stream: UUID, version: int) -> NewEvent:
+def live_event(stream: UUID, version: int) -> NewEvent:
+    """Return an event as a command makes it: the first of a stream, or one that continues it."""
     event: DomainEvent = AccountRegistered(email=_email(0))
     if version > 1:
         event = ContactChanged(changes={"email": Change(old=_email(version - 1), new=_email(version))})
@@ -112,49 +190,38 @@ def _event(stream: UUID, version: int) -> NewEvent:
     return NewEvent(stream, version, event, metadata)
 
 
-def _events() -> tuple[list[NewEvent], list[NewEvent]]:
-    """Return the events the streams begin with, and those that are appended while the clock runs."""
-    streams = [uuid4() for _ in range(STREAMS)]
-    first = [_event(stream, 1) for stream in streams]
-    return first, [_event(stream, version) for version in range(2, ROUNDS + 2) for stream in streams]
-
-
-def _request(new: NewEvent) -> Append:
+def request_of(new: NewEvent) -> Append:
+    """Return the request to append one event."""
     return Append(uuid4(), bytes(32), new.stream, new.version, 0, [new], {})
 
 
+def _later(share: Sequence[UUID]) -> list[NewEvent]:
+    """Return the events that a writer appends while the clock runs."""
+    return [live_event(stream, version) for version in range(2, ROUNDS + 2) for stream in share]
+
+
 @contextmanager
-def _store(server: Server) -> Iterator[Work]:
+def _store(server: Server, writers: int) -> Iterator[Shares]:
     with server.database() as name, server.application(name) as app:
-        first, later = _events()
-        for new in first:
-            app.events.append(_request(new))
-        requests = [_request(new) for new in later]
+        streams = [uuid4() for _ in range(STREAMS)]
+        app.events.append_bulk([live_event(stream, 1) for stream in streams])
+        yield [
+            [partial(app.events.append, request_of(new)) for new in _later(share)]
+            for share in _shares(streams, writers)
+        ]
 
-        def work() -> int:
-            for request in requests:
-                app.events.append(request)
-            return len(requests)
 
-        yield work
+@contextmanager
+def _library_recorder(server: Server, writers: int) -> Iterator[Shares]:
+    with plain_application(server, connections=writers) as app:
+        recorder = recorder_of(app)
+        streams = [uuid4() for _ in range(STREAMS)]
+        recorder.insert_events([_stored(live_event(stream, 1)) for stream in streams])
+        yield [
+            [partial(recorder.insert_events, [_stored(new)]) for new in _later(share)]
+            for share in _shares(streams, writers)
+        ]
 
 
 def _stored(new: NewEvent) -> StoredEvent:
     return StoredEvent(new.stream, new.version, new.event.topic, encode(new))
-
-
-@contextmanager
-def _library_recorder(server: Server) -> Iterator[Work]:
-    with plain_application(server) as app:
-        recorder = recorder_of(app)
-        first, later = _events()
-        for new in first:
-            recorder.insert_events([_stored(new)])
-        stored = [_stored(new) for new in later]
-
-        def work() -> int:
-            for one in stored:
-                recorder.insert_events([one])
-            return len(stored)
-
-        yield work

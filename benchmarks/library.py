@@ -48,10 +48,10 @@ def environment(server: Server, database: str, schema: str = "") -> dict[str, st
 
 
 @contextmanager
-def plain_application(server: Server) -> Iterator[Application[UUID]]:
-    """Open an application of the library on a database of its own."""
+def plain_application(server: Server, connections: int = 5) -> Iterator[Application[UUID]]:
+    """Open an application of the library on a database of its own; five connections are its default."""
     with server.database() as name:
-        app = Stored(environment(server, name))
+        app = Stored(environment(server, name) | {"POSTGRES_POOL_SIZE": str(connections)})
         try:
             yield app
         finally:

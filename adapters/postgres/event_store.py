@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
@@ -21,11 +22,13 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import is_lost, translate, translated, written_first
+from adapters.postgres.append_request import EventRow, Prepared, caused, columns, heads_of, not_written, unknown_outcome
+from adapters.postgres.group_commit import Counters, Group, GroupCommit
 from adapters.postgres.mapper import decode, encode, sealed_for, subject_of_sealed
 from adapters.postgres.schema_migrations import SCHEMA_FILES, changes, migrate
 from adapters.postgres.subject_keys import SubjectKeys
 from adapters.sealing import MasterKeys, no_master_key
-from domain.errors import StoreUnavailable, UnknownOutcome
+from domain.errors import DossierError, StoreUnavailable
 from domain.event import NewEvent, Recorded
 from domain.service import Append, Receipt, check_same_command
 
@@ -114,8 +117,8 @@ class PostgresEventStore:
         self._decode = decode
         name = sql.Identifier(schema)
         self._append = sql.SQL(
-            "SELECT * FROM {}.append(%b, %b, %b, %b, %b, %b::uuid[], %b::bigint[],"
-            " %b::uuid[], %b::bigint[], %b::text[], %b::bytea[])"
+            "SELECT * FROM {}.append(%b, %b, %b, %b::bigint[], %b::bigint[], %b::bigint[], %b::uuid[], %b::bigint[],"
+            " %b::bigint[], %b::uuid[], %b::bigint[], %b::text[], %b::bytea[])"
         ).format(name)
         columns = sql.SQL(
             "originator_id, originator_version, notification_id, topic, state, (SELECT erasures FROM {}.key_epoch)"
@@ -135,12 +138,18 @@ class PostgresEventStore:
             " WHERE originator_id = s.id ORDER BY originator_version DESC LIMIT 1) e ON true"
         ).format(columns, name)
         self._head = sql.SQL("SELECT coalesce(max(notification_id), 0) FROM {}.stored_events").format(name)
-        self._receipt = sql.SQL(
-            'SELECT digest, stream, version, "position", events FROM {}.receipts WHERE command_id = %s'
+        self._receipts = sql.SQL(
+            'SELECT command_id, digest, stream, version, "position", events FROM {}.receipts WHERE command_id = ANY(%s)'
         ).format(name)
         self._copy = sql.SQL(
             "COPY {}.stored_events (originator_id, originator_version, topic, state) FROM STDIN (FORMAT BINARY)"
         ).format(name)
+        self._group_commit: GroupCommit[Prepared, Receipt] = GroupCommit(self._write, self._settle)
+
+    @property
+    def group_counters(self) -> Counters:
+        """How many requests were appended in how many groups since this store was opened."""
+        return self._group_commit.counters
 
     def recorder(self) -> GatedRecorder:
         """Return the library's recorder over the same table; the caller closes its datastore."""
@@ -190,50 +199,68 @@ class PostgresEventStore:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def append(self, request: Append) -> Receipt:
-        """Append one command's events with its receipt, in one server call (see `domain.service.EventStore`)."""
-        pid = 0
+        """Append one command's events with its receipt (see `domain.service.EventStore`), with whatever else waits."""
+        prepared = Prepared(request, self._digest(request), heads_of(request), self._rows(request.events))
+        return self._group_commit.submit(prepared)
+
+    def _write(self, group: Group[Prepared]) -> list[Receipt | Exception]:
+        """Write a group in one server call; each request succeeds or fails by itself."""
         try:
             with self.pool.connection() as connection:
-                pid = connection.info.backend_pid
-                row = connection.execute(self._append, self._append_values(request), prepare=True).fetchone()
+                group.backend = connection.info.backend_pid
+                rows = connection.execute(self._append, columns(group.requests), prepare=True).fetchall()
+                group.backend = 0
+        except (psycopg.DataError, psycopg.IntegrityError) as error:  # the server took offence at one of them
+            if len(group.requests) == 1:
+                return [caused(translate(error), error)]
+            return [answer for request in group.requests for answer in self._write(Group([request]))]
         except psycopg.Error as error:
             if is_lost(error):
-                return self._after_loss(request, pid, error)
-            raise translate(error) from error
-        assert row is not None
-        return self._outcome(request, row)
+                return self._settle(replace(group, cause=error))
+            return [caused(translate(error), error) for _ in group.requests]
+        return [self._outcome(request, row) for request, row in zip(group.requests, rows, strict=True)]
 
-    def _after_loss(self, request: Append, pid: int, cause: psycopg.Error) -> Receipt:
-        """The connection broke and may have broken after the commit: only the receipts can tell."""
+    def _settle(self, group: Group[Prepared]) -> list[Receipt | Exception]:
+        """Nobody heard the server out, and it may have committed: only the receipts can tell."""
         try:
             self.pool.check()  # what broke this connection may have broken the others
             # The lost backend may not have read the request yet: end it, so that nothing is written after we looked.
             with self.pool.connection() as connection:
-                connection.execute(_END_BACKEND, [pid])
+                connection.execute(_END_BACKEND, [group.backend])
             with self._gated() as connection:  # waits until the lost transaction has ended either way
-                row = connection.execute(self._receipt, [request.command_id]).fetchone()
+                on_file = self._on_file(connection, [request.wanted.command_id for request in group.requests])
         except psycopg.Error:
-            raise UnknownOutcome(
-                "the connection broke at commit and the receipts cannot be read",
-                hint=f"ask again with command id {request.command_id}: it has one effect however often it is sent",
-            ) from cause
-        if row is None:
-            raise StoreUnavailable(
-                "the connection broke; nothing was written", hint=f"try again, with command id {request.command_id}"
-            ) from cause
-        return self._outcome(request, ("earlier", *row))
+            return [unknown_outcome(request, group.cause) for request in group.requests]
+        return [
+            self._outcome(request, ("earlier", *on_file[request.wanted.command_id]))
+            if request.wanted.command_id in on_file
+            else not_written(request, group.cause)
+            for request in group.requests
+        ]
+
+    def _outcome(self, request: Prepared, row: tuple[Any, ...]) -> Receipt | Exception:
+        outcome, digest, *receipt = row
+        if outcome == "conflict":
+            return written_first()
+        if outcome == "earlier":
+            try:
+                self._check_same(request.wanted.command_id, request.wanted.digest, bytes(digest))
+            except DossierError as error:
+                return error
+        return Receipt(*receipt)
+
+    def _on_file(self, connection: Connection[tuple[Any, ...]], ids: list[UUID]) -> dict[UUID, tuple[Any, ...]]:
+        """Return digest and receipt by command id, of those that were ever used."""
+        return {row[0]: row[1:] for row in connection.execute(self._receipts, [ids]).fetchall()}
 
     def append_bulk(self, events: Sequence[NewEvent]) -> int:
         """Append many events by COPY in one transaction under the gate; returns the position of the last.
 
         Raises VersionConflict, and then nothing was written, if a stream does not end where its first event continues.
         """
-        bodies = self._encoded(events)
-        return self.append_rows(
-            [(new.stream, new.version, new.event.topic, body) for new, body in zip(events, bodies, strict=True)]
-        )
+        return self.append_rows(self._rows(events))
 
-    def append_rows(self, rows: Sequence[tuple[UUID, int, str, bytes]]) -> int:
+    def append_rows(self, rows: Sequence[EventRow]) -> int:
         """Append encoded events (stream, version, topic, body), as `append_bulk` does."""
         heads = _heads(rows)
         with translated(), self._gated() as connection:
@@ -353,21 +380,24 @@ class PostgresEventStore:
     def receipt(self, command_id: UUID, digest: bytes) -> Receipt | None:
         """Return the receipt of a command id, None if it was never used; CommandIdReused if for another command."""
         with translated(), self.pool.connection() as connection:
-            row = connection.execute(self._receipt, [command_id]).fetchone()
-        if row is None:
+            found = self._on_file(connection, [command_id]).get(command_id)
+        if found is None:
             return None
-        self._check_same(command_id, digest, bytes(row[0]))
-        return Receipt(*row[1:])
+        self._check_same(command_id, digest, bytes(found[0]))
+        return Receipt(*found[1:])
 
     # --- sealing -------------------------------------------------------------------------------------------------
 
-    def _encoded(self, events: Sequence[NewEvent]) -> list[bytes]:
-        """Return the bodies of events, sealed for their subjects."""
+    def _rows(self, events: Sequence[NewEvent]) -> list[EventRow]:
+        """Return events encoded, sealed for their subjects."""
         if self.keys is None:
-            return [encode(new) for new in events]
+            return [(new.stream, new.version, new.event.topic, encode(new)) for new in events]
         subjects = [sealed_for(new) for new in events]
         keys = self.keys.for_writing({subject for subject in subjects if subject is not None})
-        return [encode(new, keys[subject] if subject else None) for new, subject in zip(events, subjects, strict=True)]
+        return [
+            (new.stream, new.version, new.event.topic, encode(new, keys[subject] if subject else None))
+            for new, subject in zip(events, subjects, strict=True)
+        ]
 
     def _decoded(self, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
         """Return rows as events; the keys of all of them are read at once."""
@@ -395,33 +425,8 @@ class PostgresEventStore:
         key = self.keys.for_checking(subject)
         check_same_command(command_id, key.digest(digest) if key else b"", on_file[16:])
 
-    def _append_values(self, request: Append) -> list[Any]:
-        heads = dict(request.unchanged)
-        for new in request.events:
-            heads.setdefault(new.stream, new.version - 1)
-        return [
-            request.command_id,
-            self._digest(request),
-            request.stream,
-            request.version,
-            request.position,
-            list(heads),
-            list(heads.values()),
-            [new.stream for new in request.events],
-            [new.version for new in request.events],
-            [new.event.topic for new in request.events],
-            self._encoded(request.events),
-        ]
 
-    def _outcome(self, request: Append, row: tuple[Any, ...]) -> Receipt:
-        outcome, digest, *receipt = row
-        if outcome == "conflict":
-            raise written_first()
-        self._check_same(request.command_id, request.digest, bytes(digest))
-        return Receipt(*receipt)
-
-
-def _heads(rows: Sequence[tuple[UUID, int, str, bytes]]) -> dict[UUID, int]:
+def _heads(rows: Sequence[EventRow]) -> dict[UUID, int]:
     """Return where streams that are continued must end; a new stream is guarded by its primary key alone."""
     firsts: dict[UUID, int] = {}
     for stream, version, _, _ in rows:

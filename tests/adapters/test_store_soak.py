@@ -1,0 +1,183 @@
+"""Five minutes of kills, cuts and restarts under load: no request is lost, doubled, written in part or reordered."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_host import choose_home
+from adapters.postgres.event_store import PostgresEventStore, open_pool
+from domain.event import Recorded
+from tests.support.proxy import Proxy
+
+ROOT = Path(__file__).parents[2]
+SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))
+
+
+@contextmanager
+def _own_server() -> Iterator[EmbeddedPostgres]:
+    """A durable server of the test's own, which it may kill."""
+    home = choose_home(Path(tempfile.gettempdir()) / f"dossier-soak-{uuid4().hex[:8]}")[0]
+    server = EmbeddedPostgres(home)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+class _Writers:
+    """Processes that write, each taking down in a file what it asked and was told."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._folder, self._url = folder, url
+        self.running: list[tuple[subprocess.Popen[str], IO[str]]] = []
+        self.files: list[Path] = []
+
+    def start(self) -> None:
+        path = self._folder / f"{len(self.files)}.jsonl"
+        self.files.append(path)
+        out = path.open("w")
+        command = [sys.executable, "-m", "tests.support.stubborn_writer", self._url]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=out, stderr=out, text=True)
+        self.running.append((process, out))
+
+    def kill_one(self, rng: random.Random) -> None:
+        process, out = self.running.pop(rng.randrange(len(self.running)))
+        process.kill()
+        process.communicate()
+        out.close()
+
+    def finish(self) -> None:
+        for process, out in self.running:
+            process.communicate("", timeout=60)
+            out.close()
+            assert process.returncode == 0
+
+    def notes(self) -> Iterator[dict[str, Any]]:
+        for path in self.files:
+            for line in path.read_text().splitlines():
+                if line.startswith("{"):
+                    with suppress(json.JSONDecodeError):  # the last line of one that was killed
+                        yield json.loads(line)
+
+
+def _kill_a_backend(url: str) -> None:
+    with suppress(psycopg.Error), psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'dossier' AND pid <> pg_backend_pid() AND state = 'active' LIMIT 1"
+        )
+
+
+def _kill_the_server(server: EmbeddedPostgres) -> None:
+    pid = int((server.data / "postmaster.pid").read_text().splitlines()[0])
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGQUIT)  # as if it crashed: no clean-up, recovery from the log
+    time.sleep(0.5)
+    server.ensure_running()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1_200)
+def test_nothing_is_lost_doubled_partial_or_reordered(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    with ExitStack() as stack:
+        server = stack.enter_context(_own_server())
+        url = server.ensure_running()
+
+        pool = open_pool(url)
+        PostgresEventStore(pool).create()
+        pool.close()
+        proxy = Proxy(url)
+        stack.callback(proxy.close)
+        writers = _Writers(tmp_path, proxy.url)
+        for _ in range(3):
+            writers.start()
+        faults: Counter[str] = Counter()
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            time.sleep(rng.uniform(0.2, 1.5))
+            fault = rng.choices(["cut before", "cut after", "backend", "process", "server"], [6, 6, 6, 2, 2])[0]
+            faults[fault] += 1
+            match fault:
+                case "cut before":
+                    proxy.arm(b"account.", "before the request")
+                case "cut after":
+                    proxy.arm(b"account.", "after the reply")
+                case "backend":
+                    _kill_a_backend(url)
+                case "process":
+                    writers.kill_one(rng)
+                    writers.start()
+                case _:
+                    _kill_the_server(server)
+        writers.finish()
+        pool = open_pool(url)
+        stack.callback(pool.close)
+        proven = _prove(PostgresEventStore(pool), list(writers.notes()))
+        print(dict(faults), f"{proxy.cuts} cuts", proven)
+
+
+def _prove(store: PostgresEventStore, notes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Compare what was asked and told with what is stored; returns how much there was of it."""
+    asked = {note["asks"]: note for note in notes if "asks" in note}
+    told: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for note in notes:
+        if "told" in note:
+            told[note["command"]].append(note)
+    kinds = Counter(note["told"] for answers in told.values() for note in answers)
+    assert set(kinds) <= {"receipt", "store_unavailable", "store_busy", "unknown_outcome"}, kinds
+    log = list(_everything(store))
+    written: dict[str, list[Recorded]] = defaultdict(list)
+    for event in log:
+        written[str(event.metadata.command_id)].append(event)
+    receipts = {command: store.receipt(UUID(command), UUID(command).bytes) for command in asked}
+    for command, note in asked.items():
+        events, receipt = written.get(command, []), receipts[command]
+        whole = [(str(event.stream), event.version) for event in events] == [tuple(pair) for pair in note["events"]]
+        assert whole if receipt else not events, "in part, doubled or without its receipt"
+        if receipt:
+            positions = [event.position for event in events]
+            assert positions == list(range(positions[0], positions[0] + len(positions))), "not contiguous"
+            assert [str(receipt.stream), *receipt[1:]] == [
+                note["stream"], note["version"], positions[-1], len(events),
+            ]  # fmt: skip
+        for answer in told[command]:
+            if answer["told"] == "receipt":
+                assert receipt, "lost"
+                assert answer["receipt"] == [str(receipt.stream), *receipt[1:]], "told otherwise"
+    assert set(written) <= set(asked), "written and never asked for"
+    streams: dict[UUID, list[Recorded]] = defaultdict(list)
+    for event in log:
+        streams[event.stream].append(event)
+    for events in streams.values():
+        assert [event.version for event in events] == list(range(1, len(events) + 1)), "reordered"
+    assert all(one.position < two.position for one, two in pairwise(log))
+    assert kinds["receipt"] > 100
+    return {"asked": len(asked), "written": len(written), "events": len(log), "told": dict(kinds)}
+
+
+def _everything(store: PostgresEventStore) -> Iterator[Recorded]:
+    after = 0
+    while events := store.read(after, 5_000):
+        yield from events
+        after = events[-1].position

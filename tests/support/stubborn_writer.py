@@ -1,0 +1,99 @@
+"""A process that appends from many threads and says what it was told: `python -m tests.support.stubborn_writer URL`.
+
+Each thread has streams of its own and asks with the same command id until it is told what became of a request. What is
+about to be asked and what was told is printed, a JSON line each, until it is killed or its standard input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from adapters.postgres.event_store import PostgresEventStore, open_pool
+from domain.errors import StoreBusy, StoreUnavailable, UnknownOutcome
+from domain.event import NewEvent
+from domain.service import Append
+from tests.support.writer import registered
+
+THREADS: Final = 12
+
+
+class Writer:
+    """One thread: appends to its two streams, one to three events a request."""
+
+    def __init__(self, store: PostgresEventStore, say: Callable[..., None], stop: threading.Event) -> None:
+        self._store, self._say, self._stop = store, say, stop
+        self._versions = {uuid4(): 0, uuid4(): 0}
+        self._random = random.Random()
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            wanted = self._next()
+            self._say(
+                asks=str(wanted.command_id), stream=str(wanted.stream), version=wanted.version,
+                events=[(str(new.stream), new.version) for new in wanted.events],
+            )  # fmt: skip
+            if not self._ask(wanted):
+                return
+            for new in wanted.events:
+                self._versions[new.stream] = new.version
+
+    def _next(self) -> Append:
+        command_id, versions = uuid4(), dict(self._versions)
+        events: list[NewEvent] = []
+        for stream in self._random.choices(list(versions), k=self._random.randint(1, 3)):
+            versions[stream] += 1
+            event = registered(stream, versions[stream])
+            events.append(event._replace(metadata=replace(event.metadata, command_id=command_id)))
+        last = events[-1]
+        return Append(command_id, command_id.bytes, last.stream, last.version, 0, events, {})
+
+    def _ask(self, wanted: Append) -> bool:
+        """Ask until told; a request of which nothing was written is sent again as well."""
+        while not self._stop.is_set():
+            try:
+                receipt = self._store.append(wanted)
+            except (StoreUnavailable, StoreBusy, UnknownOutcome) as error:
+                self._say(command=str(wanted.command_id), told=error.code)
+            except Exception as error:  # noqa: BLE001 – nothing else may happen: the test looks for it
+                self._say(command=str(wanted.command_id), told=repr(error))
+                return False
+            else:
+                self._say(command=str(wanted.command_id), told="receipt", receipt=_plain(receipt))
+                return True
+        return False
+
+
+def _plain(receipt: Any) -> list[Any]:
+    return [str(part) if isinstance(part, UUID) else part for part in receipt]
+
+
+def main(url: str) -> None:
+    """Write until standard input ends."""
+    pool = open_pool(url, size=6, lock_timeout_ms=2_000)
+    pool.timeout = 3.0
+    lock, stop = threading.Lock(), threading.Event()
+
+    def say(**line: Any) -> None:
+        with lock:
+            print(json.dumps(line), flush=True)
+
+    store = PostgresEventStore(pool)
+    threads = [threading.Thread(target=Writer(store, say, stop).run) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    pool.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
