@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.case import CaseConflictRecorded
-from domain.event import Recorded, Source
+from domain.event import Change, Recorded, Source
 from domain.profile import ProfileConflictRecorded, ProfileConflictResolved
 from projections.read_model import ReadModel, Row, fold_events
 
@@ -36,16 +36,31 @@ def explain(model: ReadModel, events: Sequence[Recorded]) -> dict[str, Explained
     """
     found: dict[str, Explained] = {}
     conflicts: dict[str, Recorded] = {}
-    row: Row | None = None
-    for recorded in events:
-        before = row
-        rows = {} if before is None else {(recorded.stream,): before}
-        row = fold_events(model, rows, [recorded]).get((recorded.stream,), before)
+    for recorded, before, row in _folded(model, events):
         match recorded.event:
             case ProfileConflictRecorded(field=str(name)) | CaseConflictRecorded(field=str(name)):
                 conflicts[name] = recorded
         found |= _set_by(model, recorded, before, row)
     return {name: explained._replace(conflict=conflicts.get(name)) for name, explained in sorted(found.items())}
+
+
+def changes(model: ReadModel, events: Sequence[Recorded]) -> Iterator[dict[str, Change]]:
+    """Yield for each event of one stream, oldest first, which values of the record it changed, from what to what."""
+    for _, before, row in _folded(model, events):
+        old = {} if before is None else _values(model, before)
+        new = {} if row is None else _values(model, row)
+        names = sorted(old.keys() | new.keys())
+        yield {name: Change(old=old.get(name), new=new.get(name)) for name in names if old.get(name) != new.get(name)}
+
+
+def _folded(model: ReadModel, events: Sequence[Recorded]) -> Iterator[tuple[Recorded, Row | None, Row | None]]:
+    """Yield each event with the row before and after it."""
+    row: Row | None = None
+    for recorded in events:
+        before = row
+        rows = {} if before is None else {(recorded.stream,): before}
+        row = fold_events(model, rows, [recorded]).get((recorded.stream,), before)
+        yield recorded, before, row
 
 
 def _set_by(model: ReadModel, recorded: Recorded, before: Row | None, after: Row | None) -> dict[str, Explained]:

@@ -15,7 +15,7 @@ from adapters.audit.store import as_dict, verify_store
 from adapters.audit.verifier import PublicKey, Unproven, public_keys
 from adapters.audit.verifier import verify as verify_evidence
 from adapters.bootstrap import Application, utc_now
-from adapters.cli import audit_export, audit_keys
+from adapters.cli import audit_export, audit_keys, audit_log
 from adapters.cli.audit_keys import Checkpoints, checkpoint_folder, key_folder
 from adapters.cli.output import Output
 from adapters.cli.session import ActingAs, AsJson, opened, reading
@@ -27,6 +27,7 @@ from domain.errors import ProofFailed
 app = typer.Typer(help="The whole log, for those who check it.", no_args_is_help=True)
 app.add_typer(audit_keys.app, name="keys")
 app.command()(audit_export.export)
+app.command()(audit_log.log)
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 

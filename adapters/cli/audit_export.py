@@ -65,15 +65,7 @@ def export(  # noqa: PLR0913 – one a filter
     if str(out_file) == "-":
         raise typer.BadParameter("an evidence file cannot go to standard output: name a file")
     out = Output(as_json=as_json)
-    asked: dict[str, Any] = {
-        "from": moment("--from", happened_from),
-        "to": moment("--to", happened_to),
-        "position_from": position_from,
-        "position_to": position_to,
-        "actor": actor,
-        "topic": _of("--topic", topic, list(EVENT_TYPES)),
-        "system": _of("--system", system, [*SYSTEMS, LIVE]),
-    }
+    asked = asked_for(happened_from, happened_to, position_from, position_to, actor, topic, system)
     keys, folder = key_folder(), checkpoint_folder(checkpoints)
     key = keys.signing()
     with opened() as app:
@@ -95,9 +87,31 @@ def export(  # noqa: PLR0913 – one a filter
     out.next(f"`dossier audit verify {out_file} --key PUBLIC_KEY`; it holds personal data, so keep it safe")
 
 
+def asked_for(
+    happened_from: str | None,
+    happened_to: str | None,
+    position_from: int | None,
+    position_to: int | None,
+    actor: str | None,
+    topic: list[str] | None,
+    system: list[str] | None,
+) -> dict[str, Any]:
+    """Return the filters that were given on the command line; a usage error for what cannot be one."""
+    asked = {
+        "from": moment("--from", happened_from),
+        "to": moment("--to", happened_to),
+        "position_from": position_from,
+        "position_to": position_to,
+        "actor": actor,
+        "topic": _of("--topic", topic, list(EVENT_TYPES)),
+        "system": _of("--system", system, [*SYSTEMS, LIVE]),
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def resolved_filters(app: Application, asked: dict[str, Any], subject: str | None) -> dict[str, Any]:
     """Return the filters that were given, in the form a manifest states them, for somebody who may read all of it."""
-    filters = {name: value for name, value in asked.items() if value is not None}
+    filters = dict(asked)
     for name in ("from", "to"):
         if name in filters:
             filters[name] = canonical_instant(filters[name])

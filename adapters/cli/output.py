@@ -40,7 +40,10 @@ HINTS: Final = {
     "run_conflict": "wait until the other one is done, then try again",
 }
 """What to do next, by the code of an error that does not say so itself."""
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def clean(text: str) -> str:
@@ -90,11 +93,17 @@ class Output:
         if self._json:
             text = json.dumps(plain(value), ensure_ascii=False, indent=2)
             sys.stdout.write(_UNSAFE.sub(_json_escaped, text) + "\n")
+            sys.stdout.flush()  # whoever reads a command that goes on wants it now
 
     def line(self, text: str) -> None:
         """Print a line of the result."""
         if not self._silent:
             self._out.print(clean(text), soft_wrap=True)
+
+    def styled(self, *parts: tuple[str, str]) -> None:
+        """Print a line of the result from texts and the styles they have on a terminal."""
+        if not self._silent:
+            self._out.print(Text.assemble(*((clean(text), style) for text, style in parts)), soft_wrap=True)
 
     def heading(self, text: str) -> None:
         """Print the heading of a part."""
@@ -222,9 +231,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found.group())
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _json_escaped(found: re.Match[str]) -> str:
     # What json.dumps left stands inside a text, except for the line breaks of its layout.
-    return found.group() if found.group() == "\n" else f"\\u{ord(found.group()):04x}"
+    character = found.group()
+    if character == "\n":
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character).strip('"')

@@ -11,11 +11,11 @@ from uuid import UUID
 import typer
 
 from adapters.bootstrap import Application
+from adapters.cli.happened import as_dict, of_record, print_happened
 from adapters.cli.output import Output, shortened
 from adapters.cli.session import MODELS, ActorOption, AsJson, Kind, RecordId, opened, reading, record_of, well_formed
 from adapters.cli.times import KnownAt, known_at_moment, moment
 from adapters.postgres.case_queries import CaseQueries
-from adapters.postgres.mapper import ENVELOPE
 from domain.account import ACCOUNT
 from domain.collective import computed_status
 from domain.errors import NotFound
@@ -106,19 +106,13 @@ def show(
 
 
 def history(record_id: RecordId, *, actor: ActorOption = None, as_json: AsJson = False) -> None:
-    """Show every event of a record, oldest first."""
+    """Show every event of a record, oldest first: who did it, when, why, and what it changed."""
     out = Output(as_json=as_json)
     with opened() as app:
         stream, events = _history(app, record_id, actor)
-    out.json({"stream": stream, "events": [_event(recorded) for recorded in events]})
-    out.table(
-        ("version", "position", "occurred", "recorded", "topic", "actor", "data"),
-        [
-            (e.version, e.position, e.occurred_at, e.recorded_at, e.topic, e.metadata.actor, shortened(e.event))
-            for e in events
-        ],
-        title=f"history of {stream}",
-    )
+    happened = of_record(_model_for(events), events)
+    out.json({"stream": stream, "events": [as_dict(one) for one in happened]})
+    print_happened(out, happened)
 
 
 def explain(
@@ -239,29 +233,18 @@ def _member(member: Row) -> Row:
     }
 
 
+def _model_for(events: Sequence[Recorded]) -> ReadModel | None:
+    models = (*MODELS.values(), legacy_ids.MODEL)
+    return next((model for model in models if events[0].topic in model.topics), None)
+
+
 def _model_of(stream: UUID, events: Sequence[Recorded]) -> ReadModel:
-    for model in (*MODELS.values(), legacy_ids.MODEL):
-        if events[0].topic in model.topics:
-            return model
-    raise NotFound(
-        f"{stream} has no fields to explain", field="id", hint=f"`dossier history {stream}` shows its events"
-    )
-
-
-def _event(recorded: Recorded) -> dict[str, Any]:
-    """Return an event with its whole envelope."""
-    return {
-        "position": recorded.position,
-        "version": recorded.version,
-        "topic": recorded.topic,
-        "schema_version": recorded.schema_version,
-        **{name: getattr(recorded.metadata, name) for name in ENVELOPE if name != "provenance"},
-        "data": recorded.event,
-        "provenance": {
-            name: [source._asdict() for source in sources]
-            for name, sources in (recorded.metadata.provenance or {}).items()
-        },
-    }
+    model = _model_for(events)
+    if model is None:
+        raise NotFound(
+            f"{stream} has no fields to explain", field="id", hint=f"`dossier history {stream}` shows its events"
+        )
+    return model
 
 
 def _explained(entry: Explained) -> dict[str, Any]:
