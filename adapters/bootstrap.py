@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -31,6 +32,8 @@ from projections.all import READ_MODELS
 from projections.follow import catch_up
 from projections.read_model import ReadModel
 from projections.rebuild import Rebuilt, Watch, rebuild
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,22 @@ class Application:
         """Return the read models whose table is of another version, or not there."""
         there = self.reads.progressed()
         return [model for model in READ_MODELS if model.name not in there or there[model.name].version != model.version]
+
+    def log_work(self) -> None:
+        """Log how much this process has executed and appended so far, and how much of it was at hand or done twice."""
+        counts = self.dossier.tally.counts()
+        if not counts:
+            return
+        hits, misses = counts.pop("hits", 0), counts.pop("misses", 0)
+        groups = self.events.group_counters
+        _log.info(
+            "commands_executed",
+            **counts,
+            hit_ratio=round(hits / max(1, hits + misses), 3),
+            appends=groups.requests,
+            groups=groups.groups,
+            largest_group=groups.largest,
+        )
 
     def catch_up(self) -> int:
         """Bring the read models up to the log, so that reads see every earlier write; returns their position."""
@@ -131,6 +150,9 @@ def application(settings: Settings) -> Iterator[Application]:
         opened = Application(pool, Dossier(events, utc_now, uuid4), events, PostgresReadStore(pool))
         if settings.database_url is None:
             opened.initialise()
-        yield opened
+        try:
+            yield opened
+        finally:
+            opened.log_work()
     finally:
         pool.close()

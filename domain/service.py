@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
@@ -27,6 +27,7 @@ from domain.intent import INTENT
 from domain.item import ITEM
 from domain.profile import PROFILE
 from domain.projection import PROJECTION
+from domain.recent import Loaded, Recent, Tally
 from domain.status_catalogue import STATUS
 
 AGGREGATES: Final[dict[str, Decider[Any]]] = {
@@ -70,11 +71,26 @@ class Append:
     subject: UUID | None = None
 
 
+class Since(NamedTuple):
+    """The events of each stream after the version asked for, oldest first, and their generation."""
+
+    events: dict[UUID, list[Recorded]]
+    generation: int
+
+
 class EventStore(Protocol):
     """The port to stored events."""
 
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
         """Return the events of each stream, oldest first; a stream without any has an empty list."""
+        ...
+
+    def load_since(self, versions: Mapping[UUID, int]) -> Since:
+        """Return the events of each stream after a version (0 for all of them), in one read.
+
+        The generation grows whenever events that were read before would now be read as something else, as those of an
+        erased person are.
+        """
         ...
 
     def append(self, request: Append) -> Receipt:
@@ -89,22 +105,19 @@ class EventStore(Protocol):
         ...
 
 
-class _Loaded(NamedTuple):
-    decider: Decider[Any]
-    stream: UUID
-    state: Any
-    version: int
-    position: int
-    fits: bool
-
-
 @dataclass(frozen=True)
 class Dossier:
-    """The command API of the product. `clock` returns the time in UTC, `new_id` a fresh unique id."""
+    """The command API of the product. `clock` returns the time in UTC, `new_id` a fresh unique id.
+
+    `tally` counts commands, those decided anew after a conflict, those given up after the last attempt, and for how
+    many streams a recent state was at hand (`hits`) or not (`misses`).
+    """
 
     store: EventStore
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
+    recent: Recent = field(default_factory=Recent, init=False, compare=False, repr=False)
+    tally: Tally = field(default_factory=Tally, init=False, compare=False, repr=False)
 
     def execute(
         self,
@@ -122,6 +135,7 @@ class Dossier:
         """
         command_id = command_id or self.new_id()
         digest = payload_digest(command, actor)
+        self.tally.add(commands=1)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 request = self._decide(command, actor, command_id, digest, expected_version, correlation_id)
@@ -129,20 +143,24 @@ class Dossier:
             except CommandRejected as rejection:
                 if receipt := self.store.receipt(command_id, digest):
                     return receipt
-                retry = isinstance(rejection, VersionConflict) and expected_version is None and attempt < ATTEMPTS
-                if not retry:
+                if not isinstance(rejection, VersionConflict) or expected_version is not None:
                     raise
+                if attempt == ATTEMPTS:
+                    self.tally.add(given_up=1)
+                    raise
+                self.tally.add(decided_anew=1)
         raise AssertionError("the last attempt returns or raises")
 
     def permissions(self, actor: Actor) -> Permissions:
         """Return the actor with the roles in force, read from the actor's own stream."""
-        return _permissions(actor, self.store.load(_streams_of(actor)))
+        accounts = _accounts_of(actor)
+        return _permissions(actor, *self._load(accounts))
 
     def history(self, stream: UUID, *, actor: Actor) -> list[Recorded]:
         """Return the events of a record, oldest first; raises AccessDenied or NotFound."""
-        loaded = self.store.load({stream, *_streams_of(actor)})
-        events, permissions = loaded[stream], _permissions(actor, loaded)
-        if actor.account is not None and not loaded[actor.account]:  # an id alone reads nothing
+        events, accounts = self.store.load([stream])[stream], self._load(_accounts_of(actor))
+        permissions = _permissions(actor, *accounts)
+        if any(account.version == 0 for account in accounts):  # an id alone reads nothing
             permissions = replace(permissions, active=False)
         decider = next((known for known in AGGREGATES.values() if events and _is_of(known, events)), None)
         if decider is None:  # a legacy record as it was taken in, or none at all
@@ -155,15 +173,30 @@ class Dossier:
             raise NotFound(f"there is no record {stream}")
         return events
 
-    def _members(self, record: _Loaded) -> frozenset[UUID]:
+    def _members(self, record: Loaded) -> frozenset[UUID]:
         """Return the accounts that may read a record because they belong to it, or to what it belongs to."""
         members: frozenset[UUID] = record.decider.members(record.state)
         parent = record.decider.parent(record.state)
-        return members | self._members(self._looked_up([parent])[0]) if parent else members
+        return members | self._members(self._load([parent])[0]) if parent else members
 
-    def _looked_up(self, participants: Sequence[Participant]) -> list[_Loaded]:
-        loaded = self.store.load({participant.stream for participant in participants}) if participants else {}
-        return [_of(participant, loaded) for participant in participants]
+    def _load(self, participants: Sequence[Participant]) -> list[Loaded]:
+        """Return records as they are now, in one read: recent states are brought forward by what came since."""
+        streams = {participant.stream for participant in participants}
+        if not streams:
+            return []
+        known = self.recent.among(streams)
+        since = self.store.load_since({stream: _version(known.records.get(stream)) for stream in streams})
+        if known.records and since.generation != known.generation:  # it was made from events that read otherwise now
+            known = known._replace(records={})
+            since = self.store.load_since(dict.fromkeys(streams, 0))
+        self.tally.add(hits=len(known.records), misses=len(streams) - len(known.records))
+        loaded = {
+            record.stream: record
+            for stream, events in since.events.items()
+            if (record := _brought_forward(known.records.get(stream), stream, events))
+        }
+        self.recent.keep(loaded.values(), since.generation)
+        return [_as(participant, loaded.get(participant.stream), since) for participant in participants]
 
     def _decide(
         self,
@@ -175,10 +208,10 @@ class Dossier:
         correlation_id: UUID | None,
     ) -> Append:
         participants = command.participants()
-        loaded = self.store.load({*(participant.stream for participant in participants), *_streams_of(actor)})
-        records = [_of(participant, loaded) for participant in participants]
+        loaded = self._load([*participants, *_accounts_of(actor)])
+        records, accounts = loaded[: len(participants)], loaded[len(participants) :]
         owner = _owner(records) or command.account()
-        access.check_command(_permissions(actor, loaded), command, owner)
+        access.check_command(_permissions(actor, *accounts), command, owner)
         _check_kinds(records)
         main = records[0]
         if expected_version not in (None, main.version):
@@ -189,9 +222,7 @@ class Dossier:
             )
         now = self.clock()
         command = command.at(now)
-        looked_at = self._looked_up(
-            [needed for record in records for needed in record.decider.needs(record.state, command)]
-        )
+        looked_at = self._load([needed for record in records for needed in record.decider.needs(record.state, command)])
         known = {record.stream: record.state for record in looked_at}
         decided = [record.decider.decide(record.decider.informed(record.state, known), command) for record in records]
         new_events = [
@@ -231,14 +262,33 @@ def payload_digest(command: Command, actor: Actor) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _of(participant: Participant, loaded: Mapping[UUID, list[Recorded]]) -> _Loaded:
-    return _folded(AGGREGATES[participant.aggregate], participant.stream, loaded[participant.stream])
+def _version(record: Loaded | None) -> int:
+    return record.version if record else 0
 
 
-def _folded(decider: Decider[Any], stream: UUID, events: list[Recorded]) -> _Loaded:
+def _brought_forward(record: Loaded | None, stream: UUID, events: list[Recorded]) -> Loaded | None:
+    """Return a record after further events; None while a stream is empty, or where it is no aggregate's."""
+    if not events:
+        return record
+    if record is None:
+        decider = AGGREGATES.get(events[0].topic.partition(".")[0])
+        return _folded(decider, stream, events) if decider else None
+    state = record.decider.fold((recorded.event for recorded in events), record.state)
+    return record._replace(state=state, version=events[-1].version, position=events[-1].position)
+
+
+def _as(participant: Participant, record: Loaded | None, since: Since) -> Loaded:
+    """Return a record as the aggregate that is to decide on it."""
+    decider, stream = AGGREGATES[participant.aggregate], participant.stream
+    if record is None:
+        return _folded(decider, stream, since.events[stream])
+    return record if record.decider is decider else record._replace(decider=decider, state=decider.initial, fits=False)
+
+
+def _folded(decider: Decider[Any], stream: UUID, events: list[Recorded]) -> Loaded:
     fits = _is_of(decider, events)
     state = decider.fold(recorded.event for recorded in events) if fits else decider.initial
-    return _Loaded(decider, stream, state, len(events), events[-1].position if events else 0, fits)
+    return Loaded(decider, stream, state, len(events), events[-1].position if events else 0, fits)
 
 
 def _is_of(decider: Decider[Any], events: list[Recorded]) -> bool:
@@ -246,13 +296,13 @@ def _is_of(decider: Decider[Any], events: list[Recorded]) -> bool:
     return not events or events[0].topic.startswith(f"{decider.name}.")
 
 
-def _check_kinds(records: list[_Loaded]) -> None:
+def _check_kinds(records: list[Loaded]) -> None:
     for record in records:
         if not record.fits:
             raise NotFound(f"{record.stream} is not a record of kind {record.decider.name}")
 
 
-def _owner(records: list[_Loaded]) -> UUID | None:
+def _owner(records: list[Loaded]) -> UUID | None:
     main = records[0]
     if main.decider is ACCOUNT:
         return main.stream
@@ -260,25 +310,23 @@ def _owner(records: list[_Loaded]) -> UUID | None:
     return owner
 
 
-def _subject(record: _Loaded, owner: UUID | None) -> UUID | None:
+def _subject(record: Loaded, owner: UUID | None) -> UUID | None:
     if record.decider in (ACCESS, STATUS, COLLECTIVE, PROJECTION):
         return None
     return record.stream if record.decider is ACCOUNT else owner
 
 
-def _streams_of(actor: Actor) -> tuple[UUID, ...]:
-    """Return the stream an actor's roles are read from; an operator has none."""
-    return () if actor.account is None else (actor.account,)
+def _accounts_of(actor: Actor) -> tuple[Participant, ...]:
+    """Return the record an actor's roles are read from; an operator has none."""
+    return () if actor.account is None else (Participant(ACCOUNT.name, actor.account),)
 
 
-def _permissions(actor: Actor, loaded: Mapping[UUID, list[Recorded]]) -> Permissions:
-    if actor.account is None:
+def _permissions(actor: Actor, account: Loaded | None = None) -> Permissions:
+    if account is None:
         return Permissions(actor, actor.roles)
-    events = loaded[actor.account]
-    if not _is_of(ACCOUNT, events):
+    if not account.fits:
         return Permissions(actor, actor.roles, active=False)
-    state = ACCOUNT.fold(recorded.event for recorded in events)
-    return Permissions(actor, actor.roles | state.roles, state.active)
+    return Permissions(actor, actor.roles | account.state.roles, account.state.active)
 
 
 def _occurred(event: DomainEvent, metadata: EventMetadata) -> EventMetadata:

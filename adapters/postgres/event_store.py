@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, LiteralString, cast
@@ -30,7 +30,7 @@ from adapters.postgres.subject_keys import SubjectKeys
 from adapters.sealing import MasterKeys, no_master_key
 from domain.errors import DossierError, StoreUnavailable
 from domain.event import NewEvent, Recorded
-from domain.service import Append, Receipt, check_same_command
+from domain.service import Append, Receipt, Since, check_same_command
 
 for _name in ("psycopg", "psycopg.pool"):  # importing the library silences psycopg's warnings; let them be heard again
     logging.getLogger(_name).setLevel(logging.NOTSET)
@@ -126,6 +126,13 @@ class PostgresEventStore:
         self._load = sql.SQL(
             "SELECT {} FROM {}.stored_events WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version"
         ).format(columns, name)
+        # The inner ORDER BY keeps the look-up of each stream apart from the list of them: one index range a stream.
+        self._since = sql.SQL(
+            "SELECT e.*, k.erasures FROM {0}.key_epoch AS k LEFT JOIN (SELECT s.* FROM unnest(%b::uuid[], %b::bigint[])"
+            " AS a (stream, version) CROSS JOIN LATERAL (SELECT originator_id, originator_version, notification_id,"
+            " topic, state FROM {0}.stored_events WHERE originator_id = a.stream AND originator_version > a.version"
+            " ORDER BY originator_version) AS s) AS e ON true ORDER BY e.originator_version"
+        ).format(name)
         self._read = sql.SQL(
             "SELECT {} FROM {}.stored_events WHERE notification_id > %b ORDER BY notification_id LIMIT %b"
         ).format(columns, name)
@@ -320,6 +327,14 @@ class PostgresEventStore:
         for recorded in self._decoded(self._fetch(self._load, [list(loaded)])):
             loaded[recorded.stream].append(recorded)
         return loaded
+
+    def load_since(self, versions: Mapping[UUID, int]) -> Since:
+        """Return the events of each stream after a version, in one read; their generation is the number of erasures."""
+        rows = self._fetch(self._since, [list(versions), list(versions.values())])
+        since = Since({stream: [] for stream in versions}, rows[0][5])
+        for recorded in self._decoded(rows if rows[0][0] else []):
+            since.events[recorded.stream].append(recorded)
+        return since
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Return at most `limit` events after a position, in position order."""

@@ -217,6 +217,9 @@ class Racing:
     def load(self, streams: Any) -> Any:
         return self.inner.load(streams)
 
+    def load_since(self, versions: Any) -> Any:
+        return self.inner.load_since(versions)
+
     def append(self, request: Append) -> Receipt:
         self.appends += 1
         if self.appends <= self.races:

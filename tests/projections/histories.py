@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -79,7 +79,7 @@ from domain.profile import (
     Verification,
     VerifyProfile,
 )
-from domain.service import Append, Dossier, EventStore, Receipt
+from domain.service import Append, Dossier, EventStore, Receipt, Since
 from domain.status_catalogue import DefineStatus, RetireStatus, StatusDefined, StatusDefinition
 from domain.streams import billing_id, imported_id, migration_id, status_id
 from domain.timeline import Entry
@@ -108,6 +108,10 @@ class MemoryLog:
 
     def load(self, streams: Any) -> dict[UUID, list[Recorded]]:
         return {stream: [event for event in self.events if event.stream == stream] for stream in streams}
+
+    def load_since(self, versions: Mapping[UUID, int]) -> Since:
+        loaded = self.load(versions)
+        return Since({stream: events[versions[stream] :] for stream, events in loaded.items()}, 0)
 
     def append(self, request: Append) -> Receipt:
         self.append_bulk(request.events)

@@ -60,7 +60,11 @@ class Proxy:
         if not host.startswith("/"):
             return socket.create_connection((host, port))
         server = socket.socket(socket.AF_UNIX)
-        server.connect(str(Path(host) / f".s.PGSQL.{port}"))
+        try:
+            server.connect(str(Path(host) / f".s.PGSQL.{port}"))
+        except OSError:
+            server.close()
+            raise
         return server
 
     def _serve(self, client: socket.socket) -> None:
