@@ -131,7 +131,13 @@ def add_others(person: Person) -> None:
     own = {"user_id": user, "created_at": made}
     for _ in range(rng.randint(0, 2)):
         slides = {"slides": [{"title": "Q1", "bullets": []}], "theme": None}
-        doc = {"id": make_uuid(rng), "title": "Quarter", "status": "draft", "template_id": None, "data": slides}
+        doc: dict[str, Any] = {
+            "id": make_uuid(rng),
+            "title": "Quarter",
+            "status": "draft",
+            "template_id": None,
+            "data": slides,
+        }
         person.others.append(Record("presentations", doc | own | {"settings": {}}))
     if rng.random() < 0.3:
         person.others.append(Record("datasets", {"id": make_uuid(rng), "name": "sales.csv", "rows": 120} | own))
