@@ -1,6 +1,6 @@
 """The story of the demo, step by step.
 
-Exports of both legacy systems, with realistic oddities, are made up, dry-run, migrated and proven; live commands change
+Exports of the legacy systems, with realistic oddities, are made up, dry-run, migrated and proven; live commands change
 some of it; the tables are rebuilt from the log and the log is exported. All that is written lies in `demo-output/`.
 """
 
@@ -15,10 +15,11 @@ from adapters.cli.migrate import summary
 from adapters.cli.sample import prepare
 from adapters.demo.audit import Audit
 from adapters.demo.cases import Cases
+from adapters.demo.decks import Decks
 from adapters.demo.people import People
 from adapters.demo.stage import Stage
 from adapters.migration import Migration
-from adapters.samples import cases, contexts
+from adapters.samples import cases, contexts, decks
 from adapters.samples.truth import Truth
 from projections.all import READ_MODELS
 from projections.read_model import Row
@@ -34,7 +35,11 @@ class Export(NamedTuple):
     size: int
 
 
-EXPORTS: Final = (Export("contexts", contexts.write_sample, 300), Export("cases", cases.write_sample, 200))
+EXPORTS: Final = (
+    Export("contexts", contexts.write_sample, 300),
+    Export("cases", cases.write_sample, 200),
+    Export("decks", decks.write_sample, 40),
+)
 
 
 class Demo:
@@ -42,18 +47,20 @@ class Demo:
 
     def __init__(self, stage: Stage) -> None:
         self._stage, self._app, self._out = stage, stage.app, stage.out
-        self._people, self._cases, self._audit = People(stage), Cases(stage), Audit(stage)
+        self._people, self._cases, self._decks = People(stage), Cases(stage), Decks(stage)
+        self._audit = Audit(stage)
 
     def run(self) -> int:
         """Go through all steps; returns 0 if everything came out as it should."""
         steps: Sequence[tuple[str, Callable[[str], None]]] = (
-            ("Two legacy exports are made up", self._sample),
+            ("Legacy exports are made up", self._sample),
             ("Dry run", self._plan),
             ("Migration", self._migrate),
             ("Proof against the source", self._verify),
             ("The same migration again", self._again),
             ("Live commands on people", self._people.live),
             ("Live commands on cases", self._cases.live),
+            ("Live commands on people with decks", self._decks.live),
             ("Which status a case had when", self._cases.timeline),
             ("The cases in numbers", self._cases.numbers),
             ("Proof once more, after the live changes", self._verify_live),
