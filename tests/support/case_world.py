@@ -23,6 +23,7 @@ from domain.event import DomainEvent, EventMetadata, NewEvent
 from domain.legacy import LegacySnapshotRecorded
 from domain.service import Receipt
 from domain.streams import imported_id
+from tests.support.sealing import MASTER_TEXT
 
 OPERATOR: Final = Actor.operator()
 RUN: Final = uuid4()
@@ -118,6 +119,7 @@ def only_this_database(url: str) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("DOSSIER_")]:
             patch.delenv(name)
         patch.setenv("DOSSIER_DATABASE_URL", url)
+        patch.setenv("DOSSIER_MASTER_KEY", MASTER_TEXT)
         yield
     structlog.reset_defaults()
 
