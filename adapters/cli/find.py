@@ -13,6 +13,7 @@ from domain import access
 from domain.errors import NotFound
 from domain.values import is_storable
 from projections import accounts
+from projections.account_view import account_view
 
 FINDINGS: Final = 1
 _SHOWN: Final = ("account_id", "email", "phone", "name", "status", "registered_at", "active_profile_id")
@@ -38,7 +39,7 @@ def find(
         app.catch_up()
         access.check_read(reading(app, actor)[1], None)
         rows = [app.reads.find(accounts.MODEL, (account,)) for account in accounts_with(app.reads, contact, value)]
-    found = [{name: row[name] for name in _SHOWN} for row in rows if row]
+    found = [{name: row[name] for name in _SHOWN} | {"name": account_view(row).get("name")} for row in rows if row]
     if not found:
         raise NotFound(f"no account has this {contact}", field=contact, hint="was it changed? `dossier history` tells")
     out.json({"accounts": found, "duplicates": len(found) > 1})

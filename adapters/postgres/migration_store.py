@@ -20,6 +20,7 @@ from domain.event import NewEvent, known
 from domain.event import Recorded as RecordedEvent
 from domain.migration import MigrationRunStarted
 from migrations_replay.given_back import BundleRows
+from migrations_replay.reconcile import OWNED
 from migrations_replay.replay import OpenRun, Recorded
 from projections.all import READ_MODELS
 from projections.read_model import Key, Row
@@ -110,6 +111,11 @@ class PostgresMigrationStore:
         """Return the rows of `legacy_ids` of a bundle by the key of its root, and with them those it became."""
         records = self._reads.fetch(_MODELS["legacy_ids"], system=system, bundle=bundle)
         streams = {row["became"] for row in records if row["became"]}
+        # What an account has may have come of no record of its own.
+        for model in READ_MODELS:
+            if OWNED.get(model.name) == "account_id":
+                owned = (row for stream in tuple(streams) for row in self._reads.fetch(model, account_id=stream))
+                streams |= {row[model.key[0]] for row in owned}
         found = [("legacy_ids", (row["snapshot_id"],), row) for row in records]
         for model in READ_MODELS:
             if model.name not in _OF_NO_RECORD:

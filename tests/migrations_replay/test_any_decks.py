@@ -16,7 +16,6 @@ from domain.identity import EnsureProfile, SyncIdentity
 from domain.profile import PROFILE, UpdateProfile
 from domain.streams import billing_id, merged_profile_id
 from migrations_replay.bundle import Selection
-from migrations_replay.facts import Facts
 from migrations_replay.given_back import without_a_way_back
 from migrations_replay.leaves import CLASSES, Ledger, count_leaves, leaves
 from migrations_replay.reconcile import Reconcile
@@ -36,7 +35,7 @@ def _told(tables: Export) -> Any:
     told = {}
     for bundle in found:
         facts = SYSTEM.derive(bundle)
-        assert not [leaf for leaf in _unreturned(facts) if {*leaf} - {*'{}[]"'}]  # such a text opens to nothing
+        assert not list(without_a_way_back(facts))
         for record in facts.records.values():
             ledger.add(record.record.document, record.classes)
             total += count_leaves(record.record.document)
@@ -59,12 +58,6 @@ def _told(tables: Export) -> Any:
     assert ledger.adds_up
     assert ledger.total == total
     return told, ledger.as_dict()
-
-
-def _unreturned(facts: Facts) -> list[str]:
-    """Return the leaves without a way back, as text."""
-    named = {f"{table}/{key}": dict(leaves(found.record.document)) for (table, key), found in facts.records.items()}
-    return [str(named[record][pointer]) for record, pointer in without_a_way_back(facts)]
 
 
 def _adds_up_in_any_order(tables: Export, rng: Any) -> None:

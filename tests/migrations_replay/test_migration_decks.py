@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from adapters.legacy.source import open_source
-from adapters.migration import Migration, run, verify
+from adapters.migration import Migration, run, to_legacy, verify
 from adapters.postgres.mapper import canonical_json
 from adapters.samples.decks import GROUPS, write_sample
 from domain.access import Actor
@@ -22,11 +22,12 @@ from domain.profile import UpdateProfile
 from domain.streams import merged_profile_id
 from migrations_replay.bundle import BundleIndex
 from migrations_replay.leaves import CLASSES
+from migrations_replay.report import as_plain
 from migrations_replay.systems.deck_columns import COLUMNS
 from migrations_replay.systems.decks import JSON_COLUMNS, SYSTEM
 from tests.migrations_replay.test_decks import FINAL
 from tests.support.application import application_at, tables, watch
-from tests.support.legacy_decks import OTHER, USER, account_of, row
+from tests.support.legacy_decks import OTHER, ROW, USER, account_of, row
 
 BAD = ("missing", "extra", "unexplained")
 
@@ -75,6 +76,14 @@ def test_live_commands_go_on_from_what_was_imported(tmp_path: Path, make_databas
         app.dossier.execute(update, actor=person)
         proof = verify(app, migration, watch)["reconcile"]
         assert [proof[name] for name in (*BAD, "changed_live")] == [0, 0, 0, 2]
+        (given_back,) = to_legacy(app, "decks", ROW)
+        assert given_back["document"] == as_plain(row(**FINAL)) | {
+            "created_at": "2024-03-01T09:00:00Z",
+            "updated_at": "2024-04-01T09:00:00Z",
+            "last_login": "2024-03-31T06:00:00.000000Z",
+            "email": "new@example.org",
+            "bio": "Changed",
+        }
 
 
 def test_a_phone_two_people_have_is_reported_for_both(tmp_path: Path, make_database: Callable[[], str]) -> None:
