@@ -190,6 +190,10 @@ class AccountState:
 
 
 def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
+    if state.erased:
+        if isinstance(command, EraseAccount):
+            return []
+        raise RuleViolated("the account was erased", field="account_id")
     if isinstance(command, RegisterAccount):
         if state.exists:
             raise AlreadyExists(f"account {command.account_id} is registered", field="account_id")
@@ -198,14 +202,10 @@ def _decide(state: AccountState, command: Command) -> list[DomainEvent]:
     if isinstance(command, EnsureProfile) and not state.exists:
         names = check_fields(ACCOUNT_DETAILS, command.names(), where="", of="an account")
         return [AccountRegistered(**_contact(command.contact()), details=names), *_add_profile(state, command)]
+    if isinstance(command, EraseAccount):  # also of a person whom an import knows and who never had an account
+        return [AccountErased(reason=command.reason)]
     if not state.exists:
         raise NotFound("there is no such account", field="account_id", hint="register it with RegisterAccount")
-    if state.erased:
-        if isinstance(command, EraseAccount):
-            return []
-        raise RuleViolated("the account was erased", field="account_id")
-    if isinstance(command, EraseAccount):
-        return [AccountErased(reason=command.reason)]
     if not state.active:
         if isinstance(command, DeactivateAccount):
             return []

@@ -37,12 +37,16 @@ Provenance = dict[str, tuple[Source, ...]]
 
 
 class ImportedEvent(NamedTuple):
-    """An event a bundle implies, with when it happened, who did it, and which legacy values it was made from."""
+    """An event a bundle implies, with when it happened, who did it, and which legacy values it was made from.
+
+    `subject` is whose data it holds, where that is not the person the bundle is about.
+    """
 
     event: DomainEvent
     occurred_at: datetime
     provenance: Provenance | None = None
     actor: str = UNKNOWN_AUTHOR
+    subject: UUID | None = None
 
 
 @dataclass
@@ -96,7 +100,8 @@ class RecordFacts:
 
     `created_at` is the pointer to where its creation time was found, `platform` when a document store says it was
     created, `changed` any other time it holds. `became` is the stream its content went to, `became_version` the
-    version of the event there, where a read model has a row for each of several.
+    version of the event there, where a read model has a row for each of several. `subject` is whose data it holds,
+    where that is not the person the bundle is about.
     """
 
     record: LegacyRecord
@@ -110,6 +115,7 @@ class RecordFacts:
     changed: datetime | None = None
     became: UUID | None = None
     became_version: int | None = None
+    subject: UUID | None = None
 
     @property
     def earliest(self) -> datetime | None:

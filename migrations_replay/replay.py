@@ -231,7 +231,7 @@ class _Writer:
             recorded_at=self._now,
             actor=imported.actor,
             recorded_by=IMPORTER,
-            subject=subject,
+            subject=imported.subject or subject,
             correlation_id=self._outcome.run_id,
             origin=self.origin,
             provenance=imported.provenance or None,
@@ -269,7 +269,8 @@ def bundle_events(facts: Facts, mapping_version: int) -> Iterator[tuple[UUID, in
     """Yield stream, version and event of all a bundle implies: every record first, then what the records imply."""
     for record in facts.records.values():
         occurred_at = record.earliest or facts.occurred()
-        yield record.snapshot, 1, ImportedEvent(snapshot_of(facts, record, mapping_version), occurred_at)
+        snapshot = snapshot_of(facts, record, mapping_version)
+        yield record.snapshot, 1, ImportedEvent(snapshot, occurred_at, subject=record.subject)
     for stream in facts.streams:
         for version, event in enumerate(stream.events, start=1):
             yield stream.stream, version, event

@@ -24,10 +24,12 @@ from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Row, one_row_a_stream
 
 
-def _fold(row: Row | None, recorded: Recorded) -> Row:  # noqa: C901 – a line an event
+def _fold(row: Row | None, recorded: Recorded) -> Row | None:  # noqa: C901 – a line an event
     event: AccountEvent = recorded.event
     if isinstance(event, AccountRegistered):
         return _registered(event, recorded)
+    if row is None and isinstance(event, AccountErased):
+        return None  # of a person whom an import knows and who never had an account
     row = present(row, recorded)
     columns: Row = {}
     match event:

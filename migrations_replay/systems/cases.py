@@ -420,14 +420,17 @@ def _member(facts: Facts, row: RecordFacts, company_id: UUID, number: int, creat
         if found:
             facts.settle(found, Place("company_members", key, "fields", (target,)))
             fields[target] = found.value
+    person = convert.key(row.record.document.get("personId"))
+    row.subject = _person_id(person) if person else None
     event = CompanyMemberAdded(
-        person_key=convert.key(row.record.document.get("personId")),
+        person_key=person,
         role=role.value if role else None,
         fields=fields,
         is_current=facts.flag(row, "isCurrent", Place("company_members", key, "is_current")),
     )
     _rest(facts, row, {"companyId", "personId", "role", "startDate", "endDate", "isCurrent"})
-    return ImportedEvent(event, row.earliest or created, {"person_key": (row.source("/personId"),)})
+    provenance: Provenance = {"person_key": (row.source("/personId"),)}
+    return ImportedEvent(event, row.earliest or created, provenance, subject=row.subject)
 
 
 def _date_or_time(facts: Facts, row: RecordFacts, name: str) -> Candidate | None:
