@@ -24,7 +24,7 @@ from migrations_replay.reconcile import BREACHES, Proof, Reconcile
 from migrations_replay.replay import BATCH_EVENTS, Outcome, Replay
 from migrations_replay.report import as_plain, markdown, rules, shared_contact_findings
 from migrations_replay.systems import SYSTEMS
-from projections import legacy_ids, migration_runs, subject_streams
+from projections import legacy_ids, migration_runs
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 
@@ -224,9 +224,7 @@ def _reconcile(
     watch: Watch,
     derived: Callable[[Facts], None] | None = None,
 ) -> Proof:
-    # Which streams are about whom says nothing that a source does.
-    models = [model for model in READ_MODELS if model is not subject_streams.MODEL]
-    reconcile = Reconcile(migration.system, store, models)
+    reconcile = Reconcile(migration.system, store, READ_MODELS)
     return reconcile.run(selection, lambda done: watch("reconcile", done, len(selection)), derived)
 
 

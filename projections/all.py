@@ -20,7 +20,6 @@ from projections import (
     profiles,
     status_history,
     statuses,
-    subject_streams,
 )
 from projections.read_model import ReadModel
 
@@ -38,7 +37,6 @@ READ_MODELS: Final[tuple[ReadModel, ...]] = (
     company_members.MODEL,
     collectives.MODEL,
     statuses.MODEL,
-    subject_streams.MODEL,
     legacy_ids.MODEL,
     migration_runs.MODEL,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from domain.account import AccountErased
 from domain.errors import StoreBusy, StoreError
 from domain.event import Recorded
 from domain.projection import EventRestored, EventSkipped
@@ -92,8 +93,13 @@ def _take_batch(
     ]
     if work and (letters := take_in(transaction, work)):
         transaction.set_aside(letters)
+    erased = {event.stream: event.position for event in events if isinstance(event.event, AccountErased)}
+    about_erased = log.streams_about(erased) if erased else ()
     for model in models:
-        if streams := _decided(model, positions[model.name], events):
+        streams = _decided(model, positions[model.name], events)
+        if erased and max(erased.values()) > positions[model.name]:
+            streams.update(about_erased)
+        if streams:
             refold(log, transaction, model, streams, events[-1].position)
 
 

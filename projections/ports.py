@@ -27,6 +27,10 @@ class EventLog(Protocol):
         """Return the events of each stream, oldest first."""
         ...
 
+    def streams_about(self, subjects: Collection[UUID]) -> Collection[UUID]:
+        """Return the streams that hold something about any of these people."""
+        ...
+
 
 class ReadTransaction(Protocol):
     """One transaction on the rows; while it is open, no other follower of this store gets in."""

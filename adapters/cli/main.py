@@ -23,6 +23,7 @@ from adapters.cli import (
     cases,
     commands,
     db,
+    erasure,
     find,
     keys,
     migrate,
@@ -59,6 +60,7 @@ app.command()(timeline.timeline)
 app.command()(statuses.statuses)
 app.command()(find.find)
 app.command()(commands.execute)
+app.command()(erasure.erase)
 
 
 class _Usage(DossierError):

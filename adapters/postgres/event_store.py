@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, LiteralString, cast
@@ -27,6 +27,7 @@ from adapters.postgres.group_commit import Counters, Group, GroupCommit
 from adapters.postgres.mapper import decode, encode, sealed_for, subject_of_sealed
 from adapters.postgres.schema_migrations import SCHEMA_FILES, changes, migrate
 from adapters.postgres.subject_keys import SubjectKeys
+from adapters.postgres.subjects import Subjects
 from adapters.sealing import MasterKeys, no_master_key
 from domain.errors import DossierError, StoreUnavailable
 from domain.event import NewEvent, Recorded
@@ -114,6 +115,7 @@ class PostgresEventStore:
         self.schema = schema
         self.master = master
         self.keys = SubjectKeys(pool, schema, master) if master else None
+        self.subjects = Subjects(pool, schema)
         self._decode = decode
         name = sql.Identifier(schema)
         self._append = sql.SQL(
@@ -339,6 +341,10 @@ class PostgresEventStore:
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Return at most `limit` events after a position, in position order."""
         return self._decoded(self._fetch(self._read, [after, limit]))
+
+    def streams_about(self, subjects: Collection[UUID]) -> frozenset[UUID]:
+        """Return the streams that hold something about any of these people."""
+        return self.subjects.streams_about(subjects)
 
     def last(self, streams: Iterable[UUID]) -> list[Recorded]:
         """Return the newest event of each of these streams that exists."""

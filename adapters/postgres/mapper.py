@@ -107,6 +107,18 @@ def sealed_for(new: NewEvent) -> UUID | None:
     return new.metadata.subject if holds else None
 
 
+def subject_of(body: bytes) -> UUID | None:
+    """Return the subject of a stored body, sealed or not, without parsing it; None if it has none."""
+    found = _ABOUT.match(body, max(0, body.rfind(b'"subject":"')))
+    return UUID(found[1].decode("ascii")) if found else None
+
+
+def is_open(topic: str, body: bytes) -> bool:
+    """Tell whether a body that is about somebody holds something to seal, and is not sealed."""
+    holds = b',"provenance":{' in body or (topic in EVENT_TYPES and _personal(EVENT_TYPES[topic]))
+    return bool(holds) and _sealed_end(body) is None
+
+
 def subject_of_sealed(body: bytes) -> UUID | None:
     """Return the subject of a sealed body, None for one that is not sealed."""
     found = _sealed_end(body)
@@ -171,6 +183,7 @@ class _Reader(NamedTuple):
 _readers: Final[dict[type[DomainEvent], _Reader]] = {}
 _personal: Final = lru_cache(maxsize=None)(personal_fields)
 _SEALED: Final = re.compile(rb'"subject":"([0-9a-f-]{36})"\},"sealed":"([A-Za-z0-9+/=]+)","v":([0-9]+)\}\Z')
+_ABOUT: Final = re.compile(rb'"subject":"([0-9a-f-]{36})"\}(?:,"sealed":"[A-Za-z0-9+/=]+")?,"v":[0-9]+\}\Z')
 _BEFORE_SEALED: Final = len('"subject":""}') + 36
 
 

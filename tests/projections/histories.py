@@ -126,6 +126,9 @@ class MemoryLog:
     def receipt(self, command_id: UUID, digest: bytes) -> Receipt | None:
         return None
 
+    def streams_about(self, subjects: Any) -> set[UUID]:
+        return {event.stream for event in self.events if event.metadata.subject in subjects}
+
     def head(self) -> int:
         return self.events[-1].position if self.events else 0
 

@@ -34,3 +34,12 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER erases_the_key AFTER INSERT ON stored_events
     FOR EACH ROW WHEN (NEW.topic = 'account.erased') EXECUTE FUNCTION erase_key();
+
+-- Which streams hold something about whom. It is brought up to the log when it is asked, and so costs no append anything.
+CREATE TABLE IF NOT EXISTS subject_streams (
+    subject uuid NOT NULL,
+    stream  uuid NOT NULL,
+    PRIMARY KEY (subject, stream)
+);
+CREATE TABLE IF NOT EXISTS subject_streams_position (position bigint NOT NULL);
+INSERT INTO subject_streams_position SELECT 0 WHERE NOT EXISTS (SELECT FROM subject_streams_position);
