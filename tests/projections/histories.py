@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from domain.access import Actor, Role
 from domain.account import (
+    AccountErased,
     ChangeContact,
     DeactivateAccount,
+    EraseAccount,
     GrantRole,
     RegisterAccount,
     RevokeRole,
@@ -65,7 +67,7 @@ from domain.conversation import (
     StartConversation,
     SummariseHistory,
 )
-from domain.errors import CommandRejected
+from domain.errors import CommandRejected, RuleViolated
 from domain.event import ERASED, DomainEvent, EventMetadata, NewEvent, Recorded, personal_fields
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
 from domain.legacy import LegacySnapshotRecorded
@@ -118,9 +120,16 @@ class MemoryLog:
         return Receipt(request.stream, request.version, self.head(), len(request.events))
 
     def append_bulk(self, events: Sequence[NewEvent]) -> int:
+        gone = {event.stream for event in self.events if isinstance(event.event, AccountErased)}
+        if any(new.metadata.subject in gone and personal_fields(type(new.event)) for new in events):
+            raise RuleViolated("the person was erased")
         for new in events:
             position = self.head() + 1 + len(self.events) % 3
             self.events.append(recorded(new, position))
+            if isinstance(new.event, AccountErased):
+                self.events = [
+                    erased(event) if event.metadata.subject == new.stream else event for event in self.events
+                ]
         return self.head()
 
     def receipt(self, command_id: UUID, digest: bytes) -> Receipt | None:
@@ -309,6 +318,7 @@ def _steps(base: UUID) -> st.SearchStrategy[Step]:
         st.builds(GrantRole, **mine, role=st.sampled_from(Role)),
         st.builds(RevokeRole, **mine, role=st.sampled_from(Role)),
         st.builds(DeactivateAccount, **mine, reason=_reasons),
+        st.builds(EraseAccount, **mine, reason=_reasons),
         st.builds(SwitchActiveProfile, **mine, profile_id=profile),
         st.builds(CreateProfile, **mine, profile_id=profile, kind=st.just("personal"), fields=_fields),
         st.builds(UpdateProfile, profile_id=profile, changes=_fields),

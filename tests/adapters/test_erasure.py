@@ -1,0 +1,158 @@
+"""Erasing a person: nothing of them is left in the database, an export or the logs; nobody else is touched."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from structlog.testing import capture_logs
+
+from adapters.audit.checkpoints import sign_head
+from adapters.audit.export import Exporter
+from adapters.audit.keys import SigningKey
+from adapters.audit.store import verify_store
+from adapters.bootstrap import Application, utc_now
+from adapters.erasure import JOURNAL, erase, held, noted
+from adapters.postgres.event_store import PostgresEventStore
+from domain.access import Actor
+from domain.account import RegisterAccount, UpdateAccount
+from domain.contexts import Context
+from domain.errors import AccessDenied, ConfigurationInvalid, NotFound, RuleViolated
+from domain.event import ERASED
+from domain.intent import DeclareIntent
+from domain.profile import CreateProfile, UpdateProfile
+from domain.service import Dossier
+from projections.all import READ_MODELS
+from projections.follow import catch_up
+from tests.support.application import application_at, tables
+
+OPERATOR = Actor.operator()
+SECRETS = ("Quetzalcoatl", "huitzil@example.org", "+41791112233", "Tenochtitlan", "obsidian", "atlatl", "request-of-q")
+
+
+@pytest.fixture(scope="module")
+def app(database_url: str) -> Iterator[Application]:
+    with application_at(database_url) as opened:
+        yield opened
+
+
+def _person(app: Application, actor: Actor = OPERATOR) -> UUID:
+    account, profile = uuid4(), uuid4()
+    name, email, phone, town, belief, skill, _ = SECRETS
+    for command in (
+        RegisterAccount(account_id=account, email=email, phone=phone, name=name),
+        UpdateAccount(account_id=account, changes={"last_name": name}),
+        CreateProfile(account_id=account, profile_id=profile, kind="personal", fields={"location": town}),
+        UpdateProfile(profile_id=profile, changes={"beliefs": {belief: [belief]}}),
+        DeclareIntent(account_id=account, context=Context.PROFESSIONAL, fields={"complementary_skills": [skill]}),
+    ):
+        app.dossier.execute(command, actor=actor)
+    app.catch_up()
+    return account
+
+
+def _everything(app: Application) -> bytes:
+    """Return every row of every table as the server would dump it, and what it keeps as statistics."""
+    found = io.BytesIO()
+    with psycopg.connect(str(app.pool.conninfo), autocommit=True) as connection:
+        names = connection.execute(
+            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+        ).fetchall()
+        for name in names:
+            statement = sql.SQL("COPY {} TO STDOUT (FORMAT BINARY)").format(sql.Identifier(*name))
+            with connection.cursor().copy(statement) as copy:
+                for block in copy:
+                    found.write(block)
+        for row in connection.execute("SELECT s::text FROM pg_stats AS s WHERE schemaname !~ '^pg_'"):
+            found.write(str(row[0]).encode() + b"\n")
+    return found.getvalue()
+
+
+def _exported(app: Application) -> bytes:
+    """Return an evidence file, after the log was found to be what its tree was made from."""
+    out, key = io.BytesIO(), SigningKey.generate("test")
+    head = sign_head(app.audit, key, utc_now(), None, quiet)
+    assert not verify_store(app.audit, [], quiet).findings
+    Exporter(app.dossier, app.audit, key).write(out, head, {}, "jsonl", OPERATOR, quiet)
+    return out.getvalue()
+
+
+def quiet(_done: int, _total: int) -> None:
+    """Look away."""
+
+
+def test_nothing_of_an_erased_person_is_left_anywhere(app: Application, tmp_path: Path) -> None:
+    person, other = _person(app), uuid4()
+    app.dossier.execute(RegisterAccount(account_id=other, email="stays@example.org"), actor=OPERATOR)
+    app.catch_up()
+    app.rebuild()  # leaves the tables of before beside the new ones
+    with app.pool.connection() as connection:
+        connection.execute("ANALYZE accounts.accounts; ANALYZE profiles.profiles")
+    before = _everything(app)
+    assert [secret for secret in SECRETS if secret.encode() not in before] == ["request-of-q"]
+    unlike = {name: [row for row in rows if str(person) not in str(row)] for name, rows in tables(app).items()}
+    with capture_logs() as logs:
+        erase(app, person, "no names here", OPERATOR, tmp_path / JOURNAL)
+    left = b"\n".join([_everything(app), _exported(app), (tmp_path / JOURNAL).read_bytes(), str(logs).encode()])
+    assert [secret for secret in SECRETS if secret.encode() in left] == []
+    assert b"stays@example.org" in left
+    assert noted(tmp_path / JOURNAL) == [person]
+    followed = tables(app)
+    assert {name: [row for row in rows if str(person) not in str(row)] for name, rows in followed.items()} == unlike
+    app.rebuild()
+    assert tables(app) == followed
+    assert all(secret.encode() not in _everything(app) for secret in SECRETS)
+    found = held(app, person)
+    assert found.erased
+    assert all(getattr(event.event, "changes", ERASED) is ERASED for event in found.events)
+    again = erase(app, person, "once more", OPERATOR, tmp_path / JOURNAL)
+    assert again.receipt.events == 0
+    with pytest.raises(NotFound):
+        held(app, uuid4())
+
+
+def test_a_follower_that_read_before_the_erasure_holds_nothing_after_it(app: Application, tmp_path: Path) -> None:
+    """Whoever has folded the values before the erasure folds them anew when they come to it."""
+    person = _person(app)
+    behind = PostgresEventStore(app.pool, master=app.events.master)
+    batch = behind.read(0, 10_000)  # decoded while the key was there
+    assert SECRETS[0] in str(batch)
+    erase(app, person, "asked", OPERATOR, tmp_path / JOURNAL)
+
+    class Stale(PostgresEventStore):
+        """Reads what it had read before, then goes on."""
+
+        def read(self, after: int, limit: int) -> Any:
+            stale = [event for event in batch if event.position > after]
+            return stale[:limit] or super().read(after, limit)
+
+    scratch = app.namespace(f"late_{uuid4().hex[:6]}_")
+    scratch.reads.create(READ_MODELS)
+    try:
+        catch_up(Stale(app.pool, master=app.events.master), scratch.reads, READ_MODELS)
+        assert str(scratch.reads.fetch(READ_MODELS[0])).find(SECRETS[0]) == -1
+        assert all(secret.encode() not in _everything(app) for secret in SECRETS)
+    finally:
+        scratch.reads.drop()
+
+
+def test_who_may_erase_and_what_cannot_be(app: Application, tmp_path: Path) -> None:
+    person, stranger = _person(app), _person(app)
+    with pytest.raises(AccessDenied):
+        erase(app, person, "mischief", Actor.of_account(stranger), tmp_path / JOURNAL)
+    erase(app, person, "I leave", Actor.of_account(person), tmp_path / JOURNAL)
+    erase(app, stranger, "asked", OPERATOR, tmp_path / JOURNAL)
+    store, unsealed_person = PostgresEventStore(app.pool), uuid4()
+    unsealed = Application(app.pool, Dossier(store, utc_now, uuid4), store, app.reads)
+    unsealed.dossier.execute(RegisterAccount(account_id=unsealed_person, email="o@p.q"), actor=OPERATOR)
+    with pytest.raises(ConfigurationInvalid, match="no master key"):
+        erase(unsealed, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
+    with pytest.raises(RuleViolated, match="not sealed"):
+        erase(app, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
