@@ -49,6 +49,14 @@ def rebuild(
         return rebuild_shadow(store, shadow, dry_run=dry_run, watch=watch)
 
 
+@pytest.fixture(scope="module")
+def store(database_url: str) -> Iterator[PostgresEventStore]:
+    """The event store of this module's database, which seals."""
+    pool = open_pool(database_url)
+    yield PostgresEventStore(pool, master=master())
+    pool.close()
+
+
 @pytest.fixture
 def live(database_url: str) -> Iterator[PostgresReadStore]:
     pool = open_pool(database_url, lock_timeout_ms=500)
@@ -78,7 +86,6 @@ PREVIOUS_ONES = {f"prev_{model.name}" for model in READ_MODELS}
 @settings(max_examples=12)
 def test_live_equals_rebuild_row_for_row(store: PostgresEventStore, live: PostgresReadStore, steps: list[Step]) -> None:
     """Of people who were erased too: the store seals, and some of the steps erase."""
-    store = PostgresEventStore(store.pool, master=master())
     play(store, steps, lambda limit: follow_batch(store, live, READ_MODELS, limit))
     catch_up(store, live, READ_MODELS, limit=7)
     followed = contents(live)
@@ -272,7 +279,7 @@ def test_the_last_events_are_caught_up_under_the_lock(
                 catch_up(store, live, READ_MODELS)
             return head
 
-    done = rebuild(Late(store.pool), live)
+    done = rebuild(Late(store.pool, master=master()), live)
     assert done.position == store.head()
 
 
@@ -418,6 +425,7 @@ from adapters.postgres.event_store import PostgresEventStore, open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from adapters.postgres.shadow import PostgresShadows
 from projections.all import READ_MODELS
+from tests.support.sealing import master
 
 def stay(*_, **__):
     print("there", flush=True)
@@ -435,7 +443,7 @@ class Slow(PostgresEventStore):
         if sys.argv[2] == "scan" and scans == 2:
             stay()
 
-store = Slow(pool)
+store = Slow(pool, master=master())
 if sys.argv[2] == "swap":
     projections.rebuild.catch_up = stay
 with PostgresShadows(PostgresReadStore(pool), store, workers=1).begin(READ_MODELS) as shadow:
@@ -469,7 +477,7 @@ def test_a_killed_rebuild_is_in_nobodys_way_and_goes_on_where_it_was(
             return super().scan(*part)
 
     with shadows.resume() as shadow:
-        done = rebuild_shadow(Counted(store.pool), shadow)
+        done = rebuild_shadow(Counted(store.pool, master=master()), shadow)
     assert bool(scanned) == (place == "scan")
     assert done.events == sum(1 for _ in store.scan(state.head))
     assert not any(comparison.differing for comparison in done.comparisons)
