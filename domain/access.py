@@ -127,6 +127,15 @@ def check_read(permissions: Permissions, owner: UUID | None, members: frozenset[
         )
 
 
+def check_subject_report(permissions: Permissions, person: UUID) -> None:
+    """Raise AccessDenied unless the actor may see everything held about a person: themselves, an auditor, an admin."""
+    if not (permissions.owns(person) or (permissions.active and permissions.roles & {Role.ADMIN, Role.AUDITOR})):
+        raise AccessDenied(
+            f"{permissions.actor.id} may not see all held about {person}: it takes them, an auditor or an admin",
+            field="actor",
+        )
+
+
 def check_standing(permissions: Permissions) -> None:
     """Raise AccessDenied for an account that was deactivated: it reads nothing, not even what everybody may."""
     if not permissions.active:

@@ -31,6 +31,7 @@ from adapters.cli import (
     records,
     sample,
     statuses,
+    subject_report,
     timeline,
 )
 from adapters.cli.output import Output
@@ -61,6 +62,7 @@ app.command()(statuses.statuses)
 app.command()(find.find)
 app.command()(commands.execute)
 app.command()(erasure.erase)
+app.command()(subject_report.subject_report)
 
 
 class _Usage(DossierError):
