@@ -101,8 +101,9 @@ class LegacyRecord:
 class SetAside:
     """A record that cannot be taken in; `document` is what could be read of it (UNREAD if nothing).
 
-    `owner` is the key of the root it would belong to, as far as that is known; `name` tells it from others of its
-    table and problem: its key, or the digest of its bytes, and its turn among those with the same.
+    `owner` is the key of the root it would belong to, as far as that is known, `person` what that root is named by;
+    `name` tells it from others of its table and problem: its key, or the digest of its bytes, and its turn among those
+    with the same.
     """
 
     table: str
@@ -113,6 +114,7 @@ class SetAside:
     problem: Problem
     owner: str | None
     name: str
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +214,10 @@ class BundleIndex:
             turn = turns[number, name, problem.code]
             turns[number, name, problem.code] += 1
             owned = root > _NONE and self.tables[self._table[root]] == self._system.root
-            owner = self._record(root).key if owned else None
+            found = self._record(root) if owned else None
+            owner, person = (found.key, found.parent or found.key) if found else (None, None)
             value = read_line(raw).value
-            yield SetAside(self.tables[number], key, line, raw, value, problem, owner, f"{name}\x1f{turn}")
+            yield SetAside(self.tables[number], key, line, raw, value, problem, owner, f"{name}\x1f{turn}", person)
 
     def __iter__(self) -> Iterator[Bundle]:
         for root in self._roots:

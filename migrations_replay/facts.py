@@ -176,7 +176,10 @@ class LegacySystem(LegacyTables, Protocol):
         ...
 
     def subject_of(self, root_key: str) -> UUID | None:
-        """Return the person whose data the bundle of a root holds, None where the key alone does not tell."""
+        """Return the person whose data the bundle of a root holds, None where the key alone does not tell.
+
+        A root that is named by another field than its key is told by that.
+        """
         ...
 
 

@@ -169,7 +169,7 @@ class Replay:
             writer.earlier_events += before.origin == writer.origin
             event = _quarantined(self.system.name, record)
             if before.digest != event.digest:
-                subject = self.system.subject_of(record.owner) if record.owner is not None else None
+                subject = self.system.subject_of(record.person) if record.person is not None else None
                 events.append(writer.wrap(stream, before.version + 1, ImportedEvent(event, NO_TIME), subject))
         writer.write(events)
 

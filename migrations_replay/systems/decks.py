@@ -82,9 +82,9 @@ class DecksSystem:
         """Return the account of an auth user."""
         return imported_id("account", self.name, AUTH_USERS[0], root_key)
 
-    def subject_of(self, _root_key: str) -> UUID | None:
-        """Return None: the key of a row tells whose it is only where it has no `user_id`."""
-        return None
+    def subject_of(self, root_key: str) -> UUID:
+        """Return that account: the data is all its own."""
+        return self.stream_of(root_key)
 
     def derive(self, bundle: Bundle) -> Facts:
         """Return what the rows of one auth user imply, or any other row."""

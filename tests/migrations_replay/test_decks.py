@@ -455,6 +455,14 @@ def test_what_has_no_home_is_recorded_as_theirs() -> None:
     assert facts["presentations"].findings == []
 
 
+def test_a_row_that_was_set_aside_is_its_persons_all_the_same() -> None:
+    found = index(
+        MemorySource(profiles=[row(bio="a"), row(bio="b"), row(OTHER, None), row(OTHER, None, bio="c")]), SYSTEM
+    )
+    people = [SYSTEM.subject_of(aside.person) for aside in found.set_aside() if aside.person]
+    assert people == [account_of(USER), account_of(OTHER)]
+
+
 def test_the_ids_of_what_is_imported_never_change() -> None:
     """Ids are made from the legacy keys alone: these stand in databases."""
     assert str(account_of(USER)) == "34f77787-e9fd-5182-9ffe-1410ab7a878c"
