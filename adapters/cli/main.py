@@ -20,6 +20,7 @@ import typer
 
 from adapters.cli import (
     audit,
+    backup,
     cases,
     commands,
     db,
@@ -62,6 +63,8 @@ app.command()(statuses.statuses)
 app.command()(find.find)
 app.command()(commands.execute)
 app.command()(erasure.erase)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(subject_report.subject_report)
 
 

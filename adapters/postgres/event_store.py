@@ -334,6 +334,8 @@ class PostgresEventStore:
         """Return the events of each stream after a version, in one read; their generation is the number of erasures."""
         rows = self._fetch(self._since, [list(versions), list(versions.values())])
         since = Since({stream: [] for stream in versions}, rows[0][5])
+        if self.keys is not None:
+            self.keys.see(since.generation)  # also where no event came since: what is sealed next needs a key that is
         for recorded in self._decoded(rows if rows[0][0] else []):
             since.events[recorded.stream].append(recorded)
         return since

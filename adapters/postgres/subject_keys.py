@@ -70,10 +70,8 @@ class SubjectKeys:
 
     def for_reading(self, subjects: Collection[UUID], epoch: int) -> Keys:
         """Return the keys of these subjects, to open events that were read when there had been `epoch` erasures."""
+        self.see(epoch)
         with self._lock:
-            if epoch > self._epoch:
-                self._cache.clear()
-                self._epoch = epoch
             found = self._cached(subjects)
         missing = [subject for subject in subjects if subject not in found]
         return found | self._fetched(missing) if missing else found
@@ -93,6 +91,13 @@ class SubjectKeys:
         if len(keys) < len(known):
             raise erased_person()
         return keys
+
+    def see(self, epoch: int) -> None:
+        """Take note of the number of erasures there were: keys held from before the last one are forgotten."""
+        with self._lock:
+            if epoch > self._epoch:
+                self._cache.clear()
+                self._epoch = epoch
 
     def for_checking(self, subject: UUID) -> SubjectKey | None:
         """Return the key of a subject as it is now, None where there is none, or none any more."""

@@ -1,0 +1,99 @@
+"""Backup and restore: whole or not at all, held against the checkpoints, and nobody who was erased since comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.backup import back_up, manifest_of, read_manifest, restore
+from adapters.bootstrap import Application, utc_now
+from adapters.cli.main import run
+from adapters.erasure import JOURNAL, erase
+from domain.access import Actor
+from domain.account import RegisterAccount
+from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated
+from domain.event import ERASED
+from tests.support.application import application_at, tables
+
+OPERATOR = Actor.operator()
+
+
+def _registered(app: Application, name: str) -> UUID:
+    account = uuid4()
+    app.dossier.execute(RegisterAccount(account_id=account, name=name), actor=OPERATOR)
+    app.catch_up()
+    return account
+
+
+def _dossier(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, Any]:
+    code = run([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_backup_comes_back_and_what_happened_since_is_told(
+    make_database: Callable[[], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, second, file = make_database(), make_database(), tmp_path / "one.dump"
+    monkeypatch.setenv("DOSSIER_AUDIT_HOME", str(tmp_path / "audit"))
+    monkeypatch.setenv("DOSSIER_DATABASE_URL", first)
+    with application_at(first) as app:
+        ada, bob = _registered(app, "Ada"), _registered(app, "Bob")
+        before = tables(app)
+    assert _dossier(capsys, "audit", "keys", "generate", "--name", "test")[0] == 0
+    code, made = _dossier(capsys, "backup", "--out", file)
+    assert (code, made["events"]) == (0, 2)
+    assert {path.stat().st_mode & 0o777 for path in (file, manifest_of(file))} == {0o600}
+    assert _dossier(capsys, "audit", "checkpoint")[0] == 0
+
+    monkeypatch.setenv("DOSSIER_DATABASE_URL", second)
+    code, done = _dossier(capsys, "restore", file)
+    assert (code, done["lost"], done["findings"], done["checkpoints"]) == (0, [], [], 1)
+    with application_at(second) as app:
+        assert tables(app) == before
+        assert _dossier(capsys, "restore", file)[1]["error"]["code"] == "rule_violated"
+        _registered(app, "Eve")
+        assert _dossier(capsys, "audit", "checkpoint")[0] == 0
+        erase(app, bob, "asked", OPERATOR, tmp_path / "audit" / JOURNAL)
+
+    monkeypatch.setenv("DOSSIER_DATABASE_URL", make_database())  # the other one is gone: only the journal knows
+    code, done = _dossier(capsys, "restore", file)
+    assert (code, done["erased_again"]) == (1, [str(bob)])
+    assert [finding["code"] for finding in done["findings"]] == ["truncated"]
+    monkeypatch.setenv("DOSSIER_DATABASE_URL", second)
+    code, done = _dossier(capsys, "restore", file, "--replace")
+    assert (code, done["erased_again"]) == (1, [str(bob)])
+    assert done["lost"] == ["events after position 2: the log that was replaced went up to 4"]
+    with application_at(second) as app:
+        loaded = app.events.load([ada, bob])
+        assert (loaded[ada][0].event.name, loaded[bob][0].event.name) == ("Ada", ERASED)
+
+
+def test_a_backup_that_is_not_whole_changes_nothing(
+    make_database: Callable[[], str], tmp_path: Path, database_url: str
+) -> None:
+    with application_at(database_url) as app:
+        _registered(app, "Ada")
+        file, kept = tmp_path / "one.dump", tables(app)
+        back_up(database_url, file, utc_now())
+        whole = file.read_bytes()
+        for damaged in (whole[:-100], whole[:200] + b"x" + whole[201:]):
+            file.write_bytes(damaged)
+            with pytest.raises(InputUnreadable, match="altered or cut off"):
+                read_manifest(file)
+        with pytest.raises(RuleViolated, match="holds events"):
+            restore(database_url, file, replace=False)
+        file.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(ConfigurationInvalid, match="pg_restore failed"):
+            restore(database_url, file, replace=True)
+        assert tables(app) == kept
+        manifest_of(file).unlink()
+        with pytest.raises(InputUnreadable, match="No such file"):
+            read_manifest(file)
