@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from uuid import uuid4
@@ -18,13 +18,15 @@ from adapters.legacy.json_lines import LineFiles
 from adapters.legacy.source import open_source
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import InputUnreadable, NotFound
+from migrations_replay.approvals import Approvals
 from migrations_replay.bundle import Bundle, BundleIndex, Selection
 from migrations_replay.facts import Facts, LegacySystem
+from migrations_replay.gone import find_gone
 from migrations_replay.reconcile import BREACHES, Proof, Reconcile
 from migrations_replay.replay import BATCH_EVENTS, Outcome, Replay
 from migrations_replay.report import as_plain, markdown, rules, shared_contact_findings
 from migrations_replay.systems import SYSTEMS
-from projections import legacy_ids, migration_runs
+from projections import migration_runs
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 
@@ -47,27 +49,45 @@ class Migration:
     source: str | Path = field(repr=False)  # a URL may hold a password
     only: tuple[str, ...] = ()
     batch_events: int = BATCH_EVENTS
+    apply_deletes: bool = False
+    waiting: tuple[tuple[str, str], ...] | None = None
+    approvals: Approvals = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, system: str, source: str | Path, only: Sequence[str] = (), batch_events: int = BATCH_EVENTS
+        cls,
+        system: str,
+        source: str | Path,
+        only: Sequence[str] = (),
+        batch_events: int = BATCH_EVENTS,
+        *,
+        apply_deletes: bool = False,
+        approvals: Approvals | None = None,
     ) -> Migration:
         """Return the migration of a system by its name; raises NotFound naming the known ones."""
         if system not in SYSTEMS:
             raise NotFound(
                 f"there is no legacy system {system!r}", field="system", hint=f"one of: {', '.join(SYSTEMS)}"
             )
-        return cls(SYSTEMS[system], source, tuple(only), batch_events)
+        return cls(
+            SYSTEMS[system], source, tuple(only), batch_events, apply_deletes=apply_deletes, approvals=approvals or {}
+        )
 
 
 def plan(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
     """Do the whole run in throwaway schemas, with the streams it touches copied in, and return its report."""
+    with throwaway(app) as scratch, rare_collections():
+        return _run(scratch, migration, watch, "plan", live=app)
+
+
+@contextmanager
+def throwaway(app: Application) -> Iterator[Application]:
+    """Open the application over schemas of its own, which go when the block is left."""
     scratch = app.namespace(f"plan_{uuid4().hex[:8]}_")
     try:
         scratch.initialise()
         scratch.events.copy_keys_from(app.events)
-        with rare_collections():
-            return _run(scratch, migration, watch, "plan", live=app)
+        yield scratch
     finally:
         scratch.events.drop()
         scratch.audit.drop()
@@ -88,10 +108,10 @@ def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, An
         outcome = Outcome(uuid4())
         for record in selection.set_aside():
             outcome.take_aside(record)
-        _project(app, watch)
+        project(app, watch)
         proof = _reconcile(migration, store, selection, watch, outcome.take)
         report = _report(migration, "verify", source, selection, outcome, proof, store)
-        return report | {"timing": {"reconcile_s": _since(began)}}
+        return report | {"timing": {"reconcile_s": since(began)}}
 
 
 def run_status(app: Application, system: str) -> list[dict[str, Any]]:
@@ -101,32 +121,11 @@ def run_status(app: Application, system: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["started_at"], row["position"]))
 
 
-def to_legacy(app: Application, system: str, name: str) -> list[dict[str, Any]]:
-    """Return the documents of a bundle, by the key of its root, or of one record (`legacy:SYSTEM/TABLE/KEY`).
-
-    They are rebuilt from the tables alone. Raises NotFound for what was not taken in.
-    """
-    app.catch_up()
-    store = PostgresMigrationStore(app.events, app.reads)
-    table, _, key = (
-        name.removeprefix(f"legacy:{system}/").partition("/") if name.startswith("legacy:") else ("", "", name)
-    )
-    bundle = key
-    if table:
-        known = app.reads.fetch(legacy_ids.MODEL, system=system, table_name=table, key=key)
-        bundle = known[0]["bundle"] if known else ""
-    records, rows = store.bundle_rows(system, bundle)
-    wanted = [row for row in records if not table or (row["table_name"], row["key"]) == (table, key)]
-    if not wanted:
-        raise NotFound(
-            f"no record {name} of {system} was taken in", field="id", hint="`dossier migrate status` shows runs"
-        )
-    documents = [
-        {"table": row["table_name"], "id": row["key"], "document": SYSTEMS[system].to_legacy(row, rows)}
-        for row in sorted(wanted, key=lambda row: (row["table_name"], row["key"]))
-    ]
-    plain: list[dict[str, Any]] = as_plain(documents)
-    return plain
+def retry(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
+    """Read again, from a source that was mended, only the records that were set aside and not taken in since."""
+    project(app, watch)
+    waiting = PostgresMigrationStore(app.events, app.reads).quarantined(migration.system.name)
+    return run(app, replace(migration, waiting=tuple(waiting)), watch)
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
@@ -151,10 +150,18 @@ def _run(
     began = time.monotonic()
     with _opened(migration, watch) as (source, selection):
         read = time.monotonic()
-        replay = Replay(migration.system, store, app.dossier.clock, uuid4(), migration.batch_events)
-        outcome = replay.run(selection, source.kind, lambda done, total: watch("replay", done, total))
+        project(live or app, watch)  # what was recorded before is looked up in the tables
+        gone = find_gone(migration.system, selection.index, store.recorded_keys(migration.system.name), selection.keys)
+        replay = Replay(migration.system, store, app.dossier.clock, uuid4(), READ_MODELS, migration.batch_events)
+        outcome = replay.run(
+            selection,
+            source.kind,
+            lambda done, total: watch("replay", done, total),
+            gone,
+            delete=migration.apply_deletes,
+        )
         replayed = time.monotonic()
-        _project(app, watch)
+        project(app, watch)
         projected = time.monotonic()
         proof = _reconcile(migration, store, selection, watch)
         report = _report(migration, mode, source, selection, outcome, proof, store)
@@ -164,8 +171,8 @@ def _run(
             "read_s": round(read - began, 3),
             "replay_s": round(replayed - read, 3),
             "project_s": round(projected - replayed, 3),
-            "reconcile_s": _since(projected),
-            "total_s": _since(began),
+            "reconcile_s": since(projected),
+            "total_s": since(began),
             "bundles_per_s": round(outcome.bundles / max(replayed - began, 1e-9), 1),
             "events_per_s": round(events / max(replayed - began, 1e-9), 1),
         }
@@ -189,6 +196,9 @@ def _opened(migration: Migration, watch: Watch) -> Iterator[tuple[LineFiles, Sel
 
 def _selected(migration: Migration, index: BundleIndex) -> Selection:
     """Return all bundles, or those of `--only`: a root's key, `legacy:SYSTEM/TABLE/KEY`, or an account id."""
+    if migration.waiting is not None:
+        mended = (index.find(table, key) for table, key in migration.waiting)
+        return index.select({(bundle.root.table, bundle.root.key): bundle for bundle in mended if bundle}.values())
     if not migration.only:
         return index.select()
     found: dict[tuple[str, str], Bundle] = {}
@@ -213,7 +223,8 @@ def _by_name(system: LegacySystem, index: BundleIndex, name: str) -> Bundle | No
     return None
 
 
-def _project(app: Application, watch: Watch) -> None:
+def project(app: Application, watch: Watch) -> None:
+    """Let the tables come to the head of the log."""
     catch_up(app.log, app.reads, READ_MODELS, progress=lambda done, total: watch("project", done, total))
 
 
@@ -224,8 +235,33 @@ def _reconcile(
     watch: Watch,
     derived: Callable[[Facts], None] | None = None,
 ) -> Proof:
-    reconcile = Reconcile(migration.system, store, READ_MODELS)
+    reconcile = Reconcile(migration.system, store, READ_MODELS, migration.approvals)
     return reconcile.run(selection, lambda done: watch("reconcile", done, len(selection)), derived)
+
+
+def what_happened(outcome: Outcome) -> dict[str, Any]:
+    """Return the part of a report that tells what a replay did and found."""
+    return {
+        "snapshots": {
+            "read": outcome.read,
+            "recorded": outcome.recorded,
+            "unchanged": outcome.unchanged,
+            "older": outcome.older,
+            "quarantined": outcome.set_aside,
+            "withdrawn": outcome.withdrawn,
+            "erased": outcome.erased,
+        },
+        "events": {"appended": sum(outcome.appended.values()), "by_topic": dict(sorted(outcome.appended.items()))},
+        "leaves": outcome.ledger.as_dict(),
+        "conflicts": outcome.conflicts,
+        "unmapped": outcome.unmapped,
+        "quarantine": outcome.quarantine,
+        "findings": outcome.findings,
+        "pending": outcome.pending,
+        "changes": outcome.changes,
+        "kept": outcome.kept,
+        "gone": outcome.gone,
+    }
 
 
 def _report(
@@ -248,22 +284,12 @@ def _report(
         "resumed": outcome.resumed,
         "mapping_version": system.mapping_version,
         "source": {"kind": source.kind, "tables": selection.index.rows},
-        "snapshots": {
-            "read": outcome.read,
-            "recorded": outcome.recorded,
-            "unchanged": outcome.unchanged,
-            "quarantined": outcome.set_aside,
-        },
-        "events": {"appended": sum(outcome.appended.values()), "by_topic": dict(sorted(outcome.appended.items()))},
-        "leaves": outcome.ledger.as_dict(),
-        "conflicts": outcome.conflicts,
-        "unmapped": outcome.unmapped,
-        "quarantine": outcome.quarantine,
+        **what_happened(outcome),
         "findings": outcome.findings + shared_contact_findings(system.root, shared),
-        "pending": outcome.pending,
         "stats": system.stats(outcome, counts),
         "reconcile": proof.as_dict(),
         "differences": proof.differences,
+        "unused_approvals": proof.unused_approvals,
         "rules": rules(system, outcome, counts, proof, selection.index.missing()),
     }
     plain: dict[str, Any] = as_plain(report)
@@ -272,12 +298,17 @@ def _report(
 
 def has_findings(report: dict[str, Any]) -> bool:
     """Tell whether people should look at a report: exit code 1. A verification looks at its proof alone."""
+    if "reconcile" not in report:  # a rollback: what was left
+        return bool(report["live_changes"])
     differs = any(report["reconcile"][name] for name in BREACHES)
     if report["mode"] == "verify":
         return differs
-    listed = any(report[name] for name in ("conflicts", "quarantine", "findings", "pending"))
+    if "rules" not in report:  # nothing was read anew
+        return bool(differs or report["kept"] or report["pending"])
+    listed = any(report[name] for name in ("conflicts", "quarantine", "findings", "pending", "kept", "gone"))
     return differs or listed or not all(line["passed"] for line in report["rules"])
 
 
-def _since(began: float) -> float:
+def since(began: float) -> float:
+    """Return how many seconds have passed."""
     return round(time.monotonic() - began, 3)

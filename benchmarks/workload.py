@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,10 +22,12 @@ from benchmarks.harness import Server
 from domain.access import Actor
 from domain.account import ChangeContact, RegisterAccount
 from domain.event import NewEvent
+from domain.event import Recorded as StoredEvent
 from domain.profile import CreateProfile, UpdateProfile
 from migrations_replay.bundle import BundleIndex
-from migrations_replay.replay import OpenRun, Outcome, Recorded, Replay, ReplayStore
+from migrations_replay.replay import Begun, OpenRun, Outcome, Recorded, Replay, ReplayStore
 from migrations_replay.systems import SYSTEMS
+from projections.all import READ_MODELS
 
 WRITERS: Final[dict[str, Callable[[Path, int, int], Truth]]] = {
     "contexts": contexts.write_sample,
@@ -55,7 +57,9 @@ def replay(system: str, export: Path, store: ReplayStore) -> Outcome:
     known = SYSTEMS[system]
     with rare_collections(), open_export(export) as source:
         selection = BundleIndex(source, known).select()
-        return Replay(known, store, utc_now, uuid4()).run(selection, source.kind, lambda _done, _total: None)
+        return Replay(known, store, utc_now, uuid4(), READ_MODELS).run(
+            selection, source.kind, lambda _done, _total: None
+        )
 
 
 class _Kept:
@@ -71,8 +75,14 @@ class _Kept:
     def recorded(self, streams: Sequence[UUID]) -> dict[UUID, Recorded]:
         return {stream: Recorded(1, "", 0, "") for stream in streams if stream in self._streams}
 
-    def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
-        return frozenset(self._streams.intersection(streams))
+    def begun(self, streams: Sequence[UUID]) -> dict[UUID, Begun]:
+        return {stream: Begun(1, withdrawn=False) for stream in self._streams.intersection(streams)}
+
+    def load(self, streams: Iterable[UUID]) -> dict[UUID, list[StoredEvent]]:  # nothing is told anew
+        return {stream: [] for stream in streams}
+
+    def erased(self, subjects: Collection[UUID]) -> frozenset[UUID]:  # noqa: ARG002
+        return frozenset()
 
     def open_run(self, stream: UUID) -> OpenRun:  # noqa: ARG002
         return OpenRun(0, None)

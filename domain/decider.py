@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from domain.command import Command, Participant
 from domain.event import DomainEvent
+from domain.legacy import ImportWithdrawn
 
 S = TypeVar("S")
 
@@ -35,5 +35,13 @@ class Decider(Generic[S]):
     informed: Callable[[S, Mapping[UUID, Any]], S] = lambda state, _: state
 
     def fold(self, events: Iterable[Any], state: S | None = None) -> S:
-        """Return the state after the events, oldest first."""
-        return reduce(self.evolve, events, self.initial if state is None else state)
+        """Return the state after the events, oldest first; a withdrawn import leaves the initial one."""
+        state = self.initial if state is None else state
+        for event in events:
+            state = self._anew(state) if isinstance(event, ImportWithdrawn) else self.evolve(state, event)
+        return state
+
+    def _anew(self, state: Any) -> S:
+        """Return the initial state; one that counts the events of its stream goes on counting."""
+        counted: int | None = getattr(state, "version", None)
+        return self.initial if counted is None else replace(self.initial, version=counted + 1)  # type: ignore[type-var]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -10,6 +10,8 @@ from pydantic import AwareDatetime
 from domain.event import DomainEvent, Personal
 
 Encoding = Literal["utf-8", "base64"]
+Withdrawal = Literal["rollback", "deleted", "begun_anew"]
+"""Why an import was withdrawn: by people, as its record is gone, or to be told from the beginning by a newer one."""
 
 
 class LegacySnapshotRecorded(DomainEvent, topic="legacy.snapshot_recorded", schema_version=3):
@@ -52,3 +54,37 @@ class LegacyRecordQuarantined(DomainEvent, topic="legacy.record_quarantined"):
     digest: Personal[str]
     raw: Personal[str]
     encoding: Encoding = "utf-8"
+
+
+class LegacySnapshotWithdrawn(DomainEvent, topic="legacy.snapshot_withdrawn"):
+    """A legacy record no longer counts as taken in; what was recorded of it stays in the log."""
+
+    system: str
+    table: str
+    key: str
+    reason: Withdrawal
+
+
+class ImportWithdrawn(DomainEvent, topic="legacy.import_withdrawn"):
+    """What an import began here is taken back: the stream stands as if it had not begun.
+
+    It can stand in any stream. No aggregate and no read model handles it by itself: `Decider.fold` begins anew, and
+    `fold_events` takes the rows of the stream away.
+    """
+
+    system: str
+    reason: Withdrawal
+
+
+class LiveValueKept(DomainEvent, topic="legacy.live_value_kept"):
+    """A newer legacy record and a live command changed the same value; the live one stays.
+
+    `stream` holds the value, `legacy` is what the import would have put there. It stands in a stream of its own.
+    """
+
+    system: str
+    bundle: str
+    stream: UUID
+    field: str
+    live: Personal[Any] = None
+    legacy: Personal[Any] = None

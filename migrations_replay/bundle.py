@@ -11,8 +11,11 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol
+from uuid import UUID
 
+from domain.streams import imported_id
 from domain.values import is_storable
 from migrations_replay import convert
 from migrations_replay.document import Problem, Read, RepeatedKeys, canonical_digest, read_line
@@ -69,7 +72,7 @@ class LegacyTables(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LegacyRecord:
     """A row or document of a legacy system as found.
 
@@ -91,10 +94,14 @@ class LegacyRecord:
         """The name of the field that holds the key."""
         return id_field(self.document)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form, hexadecimal."""
         return canonical_digest(self.document)
+
+    def snapshot(self, system: str) -> UUID:
+        """Return the stream its snapshots are recorded in."""
+        return imported_id("snapshot", system, self.table, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,10 @@ class Bundle:
     system: str
     root: LegacyRecord
     records: tuple[LegacyRecord, ...]
+
+    def snapshots(self) -> dict[UUID, LegacyRecord]:
+        """Return the records by the streams their snapshots are recorded in."""
+        return {record.snapshot(self.system): record for record in self.records}
 
     def of(self, table: str) -> list[LegacyRecord]:
         """Return the bundle's records of one table."""
@@ -231,6 +242,14 @@ class BundleIndex:
     def takes(self, table: str, key: str) -> bool:
         """Tell whether a row with this key was taken in."""
         return key in self._keys.get(table, ())
+
+    def holds(self, table: str, key: str) -> bool:
+        """Tell whether the source holds a row with this key, taken in or not, also under the newer name of a table."""
+        names = (table, self._system.renamed.get(table, table))
+        return any(
+            self.takes(name, key) or (name in self._keys and (self.tables.index(name), key) in self._refused)
+            for name in names
+        )
 
     def exists(self, table: str, key: str) -> bool:
         """Tell whether the source holds a row other rows refer to by this key, taken in or not."""
@@ -388,6 +407,20 @@ class Selection:
 
     index: BundleIndex
     roots: tuple[LegacyRecord, ...] | None = None
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """How many rows each table of the source holds."""
+        return self.index.rows
+
+    @property
+    def keys(self) -> set[str] | None:
+        """The keys of the selected roots, None if all of the source is."""
+        return None if self.roots is None else {root.key for root in self.roots}
+
+    def find(self, table: str, key: str) -> Bundle | None:
+        """Return the bundle a record of the source belongs to, None if it is not there."""
+        return self.index.find(table, key)
 
     def __len__(self) -> int:
         return self.index.bundles if self.roots is None else len(self.roots)

@@ -6,14 +6,13 @@ A system's `derive(bundle)` fills one `Facts`; replay writes it, reconcile compa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.event import UNKNOWN_AUTHOR, DomainEvent, Source
-from domain.streams import imported_id
 from domain.values import is_unset
 from domain.vocabulary import FieldShape
 from migrations_replay import convert
@@ -51,10 +50,20 @@ class ImportedEvent(NamedTuple):
 
 @dataclass
 class StreamFacts:
-    """The events of one stream, from version 1."""
+    """The events of one stream, from version 1, or of the versions that say where they stand in the log."""
 
     stream: UUID
     events: list[ImportedEvent] = field(default_factory=list)
+    versions: Sequence[int] = ()
+
+    @property
+    def last(self) -> int:
+        """The version of the last of them."""
+        return max(self.versions, default=len(self.events))
+
+    def numbered(self) -> Iterator[tuple[int, ImportedEvent]]:
+        """Yield each event with its version."""
+        return zip(self.versions or range(1, len(self.events) + 1), self.events, strict=True)
 
 
 class Place(NamedTuple):
@@ -191,10 +200,7 @@ class Facts:
         self.subject = subject
         self.streams: list[StreamFacts] = []
         self.records = {
-            (record.table, record.key): RecordFacts(
-                record, imported_id("snapshot", bundle.system, record.table, record.key)
-            )
-            for record in bundle.records
+            (record.table, record.key): RecordFacts(record, record.snapshot(bundle.system)) for record in bundle.records
         }
         self._earliest: datetime | None = None
         self.conflicts: list[dict[str, Any]] = []

@@ -13,17 +13,22 @@ from itertools import islice
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from domain.event import IMPORTER, LIVE, EventMetadata, Recorded
-from migrations_replay.bundle import BundleIndex, Selection
+from domain.event import IMPORTER, LIVE, Recorded
+from migrations_replay.approvals import Approvals, leaf_name
+from migrations_replay.bundle import Bundle, BundleIndex, Selection
 from migrations_replay.convert import same_stored
-from migrations_replay.facts import NO_TIME, Expected, Facts, LegacySystem, Place, RecordFacts
+from migrations_replay.facts import Expected, Facts, LegacySystem, Place, RecordFacts, StreamFacts
 from migrations_replay.given_back import BundleRows, not_given_back
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
-from migrations_replay.replay import bundle_events
+from migrations_replay.numbers import Numbers, renumber
+from migrations_replay.recorded import RecordedBundles
+from migrations_replay.replay import Recorded as RecordedBefore
+from migrations_replay.replay import as_recorded
+from migrations_replay.rows import RowName, expected_rows
 from projections.read_model import Key, ReadModel, Row, fold_events
 
 BATCH: Final = 500
-COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "missing", "extra", "unexplained")
+COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "approved", "erased", "missing", "extra", "unexplained")
 
 BREACHES: Final = ("missing", "extra", "unexplained")
 
@@ -43,8 +48,6 @@ VOLATILE: Final = frozenset({"position", "recorded_at", "origin", "run_id", "ver
 """Columns that say when and by which run a row was written."""
 
 FoldedRows = Mapping[Key, Row | None]
-RowName = tuple[str, Key]
-"""A row by its read model and key, which begins with the stream it was folded from."""
 
 
 class TablesToProve(Protocol):
@@ -70,8 +73,16 @@ class TablesToProve(Protocol):
         """Return version and position of the last event of each of these streams that exists."""
         ...
 
-    def recorded_keys(self, system: str) -> Iterable[tuple[str, str, UUID]]:
-        """Yield table, key and snapshot of every legacy record of a system that the tables know."""
+    def recorded_keys(self, system: str) -> Iterable[tuple[str, str, UUID, str]]:
+        """Yield table, key, snapshot and key of the root of every legacy record of a system that the tables know."""
+        ...
+
+    def bases(self, streams: Collection[UUID]) -> dict[UUID, int]:
+        """Return, of those of these streams that an import was withdrawn from, the version that happened at."""
+        ...
+
+    def erased(self, subjects: Collection[UUID]) -> frozenset[UUID]:
+        """Return which of these people were erased."""
         ...
 
     def unclaimed(self) -> list[RowName]:
@@ -87,6 +98,24 @@ class Proof:
     leaves: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     differences: list[dict[str, Any]] = field(default_factory=list)
+    unused_approvals: list[str] = field(default_factory=list)
+
+    def approve(self, approvals: Approvals) -> None:
+        """Class the differences that somebody has approved apart; an approval without a difference is told."""
+        unused = dict(approvals)
+        counted: set[str] = set()
+        for difference in self.differences:
+            leaf = leaf_name(difference)
+            approval = approvals.get(leaf)
+            if approval is None or difference["outcome"] not in BREACHES:
+                continue
+            if leaf not in counted:  # a leaf with several places counts once
+                self.counts[difference["outcome"]] -= 1
+                self.counts["approved"] += 1
+            counted.add(leaf)
+            unused.pop(leaf, None)
+            difference |= {"outcome": "approved", "approver": approval.approver, "reason": approval.reason}
+        self.unused_approvals = sorted(unused)
 
     def set_aside(self, document: Any) -> None:
         """Count the leaves of a record that was quarantined whole; it has no place in the tables."""
@@ -111,10 +140,14 @@ class Reconcile:
     system: LegacySystem
     tables: TablesToProve
     models: Sequence[ReadModel]
+    approvals: Approvals = field(default_factory=dict)
     reached: int = 0
 
     def run(
-        self, selection: Selection, progress: Callable[[int], None], derived: Callable[[Facts], None] | None = None
+        self,
+        selection: Selection | RecordedBundles,
+        progress: Callable[[int], None],
+        derived: Callable[[Facts], None] | None = None,
     ) -> Proof:
         """Compare a source, or a selection of it, with tables that have caught up.
 
@@ -125,16 +158,55 @@ class Reconcile:
         for record in selection.set_aside():
             proof.set_aside(record.document)
         bundles, done = iter(selection), 0
-        while batch := [self.system.derive(bundle) for bundle in islice(bundles, BATCH)]:
-            self._compare(batch, proof)
+        while batch := self._derived(list(islice(bundles, BATCH))):
+            self._compare(self._without_erased(batch, proof), proof)
             if derived:
                 for facts in batch:
                     derived(facts)
             done += len(batch)
             progress(done)
-        if selection.roots is None:
+        if isinstance(selection, Selection) and selection.roots is None:
             self._beyond_the_source(selection.index, proof)
+        proof.approve(self.approvals)
         return proof
+
+    def _derived(self, bundles: list[Bundle]) -> list[Facts]:
+        """Return what bundles imply, each record with the references and the places it was recorded with."""
+        snapshots = {snapshot for bundle in bundles for snapshot in bundle.snapshots()}
+        rows = self.tables.rows("legacy_ids", [(snapshot,) for snapshot in snapshots]) if snapshots else {}
+        known = {
+            key[0]: RecordedBefore(
+                row["version"],
+                row["digest"] or "",
+                row["mapping_version"],
+                row["run_id"],
+                frozenset(row["dangling"]),
+                frozenset(row["foreign_fields"]),
+            )
+            for key, row in rows.items()
+        }
+        batch = [self.system.derive(as_recorded(bundle, known)) for bundle in bundles]
+        implied = {stream.stream: len(stream.events) for facts in batch for stream in facts.streams}
+        heads = self.tables.heads(implied)
+        went_on = [stream for stream, events in implied.items() if heads.get(stream, (events, 0))[0] != events]
+        bases = self.tables.bases(went_on)
+        became = {key[0]: row["became_version"] for key, row in rows.items()}
+        for facts in batch:
+            numbers = Numbers({stream.stream: bases.get(stream.stream, 0) for stream in facts.streams})
+            numbers.learn(facts, became)
+            renumber(facts, numbers)
+        return batch
+
+    def _without_erased(self, batch: list[Facts], proof: Proof) -> list[Facts]:
+        """Count the bundles of people who were erased apart: nothing of them may be there, nothing is missing."""
+        erased = self.tables.erased({facts.subject for facts in batch if facts.subject})
+        for facts in batch:
+            if facts.subject in erased:
+                leaves = sum(len(record.classes) for record in facts.records.values())
+                proof.records += len(facts.records)
+                proof.leaves += leaves
+                proof.counts["erased"] += leaves
+        return [facts for facts in batch if facts.subject not in erased]
 
     def _beyond_the_source(self, index: BundleIndex, proof: Proof) -> None:
         """Report what the tables hold of records that the source does not have."""
@@ -142,7 +214,7 @@ class Reconcile:
             _difference(
                 table, key, "", "extra", Place("legacy_ids", snapshot, "*"), "the source does not give this record"
             )
-            for table, key, snapshot in self.tables.recorded_keys(self.system.name)
+            for table, key, snapshot, _ in self.tables.recorded_keys(self.system.name)
             if not index.takes(table, key)
         ]
         beyond += [
@@ -186,19 +258,32 @@ class Reconcile:
         self, batch: Sequence[Facts], expected: set[RowName], heads: Mapping[UUID, tuple[int, int]], proof: Proof
     ) -> None:
         owners = {stream.stream: facts for facts in batch for stream in facts.streams}
-        imported = {stream.stream: len(stream.events) for facts in batch for stream in facts.streams}
+        streams = {stream.stream: stream for facts in batch for stream in facts.streams}
+        imported = {name: stream.last for name, stream in streams.items()}
         for model, column in OWNED.items():
             belonging = self.tables.belonging(model, column, list(owners))
             live = self.tables.heads([key[0] for key, _, origin in belonging if origin == LIVE])
             for key, owner, origin in belonging:
-                if (model, key) not in expected and (origin != LIVE or not _is_recorded(key, live, imported)):
+                if (model, key) in expected or (origin == LIVE and _is_recorded(key, live, streams)):
+                    continue
+                if not self._is_of_a_merge((model, key), heads.get(key[0], (0, 0))[0] > imported.get(key[0], 0)):
                     proof.counts["extra"] += 1
                     root, where = owners[owner].bundle.root, _place((model, key), "*")
                     proof.differences.append(
                         _difference(root.table, root.key, "", "extra", where, "a row nothing explains")
                     )
-        went_on = [stream for stream, events in imported.items() if heads.get(stream, (0, 0))[0] > events]
+        went_on = [stream for stream, last in imported.items() if heads.get(stream, (0, 0))[0] > last]
         self._rows_of_live_events({stream: owners[stream] for stream in went_on}, expected, proof)
+
+    def _is_of_a_merge(self, name: RowName, went_on: bool) -> bool:  # noqa: FBT001 – an answer passed on
+        """Tell whether a row among several of a stream that went on is one an earlier import made, by its log."""
+        model, key = self.model(name[0]), name[1]
+        if len(key) == 1 or not went_on:
+            return False
+        events = [event for event in self.tables.load([key[0]])[key[0]] if event.position <= self.reached]
+        row = fold_events(model, {}, events).get(key)
+        found = self.tables.rows(name[0], [key]).get(key)
+        return row is not None and found is not None and not _columns_that_differ(found, row, frozenset())
 
     def _rows_of_live_events(self, went_on: Mapping[UUID, Facts], expected: set[RowName], proof: Proof) -> None:
         """Compare with the log the rows that live commands added to imported streams that went on."""
@@ -229,27 +314,6 @@ class Reconcile:
             proof.differences.append(_difference(root.table, root.key, "", outcome, _place(name, column), value))
 
 
-def expected_rows(facts: Facts, mapping_version: int, models: Sequence[ReadModel]) -> dict[RowName, Row]:
-    """Return the rows that must come of a bundle: the events it implies, folded as any others."""
-    streams: dict[UUID, list[Recorded]] = {}
-    topics: dict[UUID, set[str]] = {}
-    for stream, version, imported in bundle_events(facts, mapping_version):
-        metadata = EventMetadata(
-            imported.occurred_at, NO_TIME, imported.actor, IMPORTER, facts.subject, origin=IMPORTER
-        )
-        event = imported.event
-        recorded = Recorded(stream, version, 0, event.topic, event, metadata, event.schema_version)
-        streams.setdefault(stream, []).append(recorded)
-        topics.setdefault(stream, set()).add(recorded.topic)
-    rows: dict[RowName, Row] = {}
-    for stream, events in streams.items():
-        for model in models:
-            if topics[stream] & model.topics:
-                folded = fold_events(model, {}, events)
-                rows.update(((model.name, key), row) for key, row in folded.items() if row is not None)
-    return rows
-
-
 class _BundleProof:
     """Compares one bundle: the rows expected of it with those found."""
 
@@ -267,9 +331,9 @@ class _BundleProof:
         self.differences: list[dict[str, Any]] = []
         self.beside: list[dict[str, Any]] = []
         self._blamed: set[tuple[str, Key, str]] = set()
-        self._folded: dict[tuple[str, UUID, int], tuple[FoldedRows, FoldedRows]] = {}
+        self._folded: dict[tuple[str, UUID, int], FoldedRows] = {}
         self._loaded: dict[UUID, list[Recorded]] = {}
-        self._length = {stream.stream: len(stream.events) for stream in facts.streams}
+        self._length = {stream.stream: stream.last for stream in facts.streams}
 
     def compare(self) -> None:
         """Compare row by row, and leaf by leaf; where a row is as it must be its leaves are looked for in it."""
@@ -310,7 +374,7 @@ class _BundleProof:
         # What one import wrote to a stream stands in the log without a gap.
         at_rest = row["version"] == expected["version"] and row["position"] == position - (version - row["version"])
         if not at_rest or version != self._length.get(stream, 1):
-            now = self._fold(name)[0]
+            now = self._fold(name)
             differing |= set(expected) if now is None else _columns_that_differ(row, now, frozenset())
         return differing
 
@@ -332,12 +396,12 @@ class _BundleProof:
         """Return what is wrong with a leaf's place, None if nothing is."""
         if row is None:
             return "missing"
-        now, imported = self._fold(_row_name(place))
+        now = self._fold(_row_name(place))
         faithful = now is not None and same_stored(_at(row, place), _at(now, place))
         if _holds(row, place, value):
             # The table may still hold what a live command has changed since: then the change was lost.
             return None if faithful or now is None or _holds(now, place, value) else "unexplained"
-        if faithful and imported is not None and _holds(imported, place, value):
+        if faithful and self._set_live(place):
             return "changed_live"
         return "missing" if not place.item and _at(row, place) is None else "unexplained"
 
@@ -348,7 +412,7 @@ class _BundleProof:
             if not any(blamed[:2] == name for blamed in self._blamed):
                 self.beside.append(_difference(root.table, root.key, "", "missing", _place(name, "*"), None))
             return
-        now = self._fold(name)[0]
+        now = self._fold(name)
         for column in sorted(columns):
             if now is not None and same_stored(row.get(column), now.get(column)):
                 continue
@@ -360,27 +424,41 @@ class _BundleProof:
             if not extra and (*name, column) not in self._blamed:
                 self.beside.append(_difference(root.table, root.key, "", "unexplained", place, row.get(column)))
 
-    def _fold(self, name: RowName) -> tuple[Row | None, Row | None]:
-        """Return the row by the log of the record, and by its imported events alone.
+    def _set_live(self, place: Place) -> bool:
+        """Tell whether the last event that set what stands in a place was live."""
+        name = _row_name(place)
+        model, key = self._reconcile.model(name[0]), name[1]
+        rows: dict[Key, Row] = {}
+        origin, value = "", None
+        for event in self._events(name):
+            rows = {
+                touched: row for touched, row in (rows | fold_events(model, rows, [event])).items() if row is not None
+            }
+            after = _at(rows.get(key, {}), place)
+            if not same_stored(after, value):
+                origin, value = event.metadata.origin, after
+        by = rows.get(key, {}).get("superseded_by")  # an entry that a live one overrules is not active for its sake
+        overruled = any(event.version == by and event.metadata.origin == LIVE for event in self._events(name))
+        return origin == LIVE or (place.column == "is_active" and overruled)
+
+    def _events(self, name: RowName) -> list[Recorded]:
+        """Return the log of a row's stream as far as it counts.
 
         The log as far as the tables had come when the proof began, or as the row itself says it has come since.
         """
-        key = name[1]
-        stream: UUID = key[0]
+        stream: UUID = name[1][0]
         upto = max(self._reconcile.reached, (self._found.get(name) or {}).get("position", 0))
         if stream not in self._loaded:
             self._loaded |= self._reconcile.tables.load([stream])
-        # Rows of one stream are folded together, and but once up to the same position.
-        upto = max((event.position for event in self._loaded[stream] if event.position <= upto), default=0)
-        folded = self._folded.get((name[0], stream, upto))
-        if folded is None:
-            model = self._reconcile.model(name[0])
-            events = [event for event in self._loaded[stream] if event.position <= upto]
-            imported = [event for event in events if event.metadata.origin != LIVE]
-            folded = fold_events(model, {}, events), fold_events(model, {}, imported)
-            self._folded[name[0], stream, upto] = folded
-        now, before = folded
-        return now.get(key), before.get(key)
+        return [event for event in self._loaded[stream] if event.position <= upto]
+
+    def _fold(self, name: RowName) -> Row | None:
+        """Return the row by the log of its stream. Rows of one stream are folded together, and but once."""
+        events = self._events(name)
+        at = name[0], name[1][0], len(events)
+        if at not in self._folded:
+            self._folded[at] = fold_events(self._reconcile.model(name[0]), {}, events)
+        return self._folded[at].get(name[1])
 
 
 def _columns_that_differ(row: Row, expected: Row, but: frozenset[str]) -> set[str]:
@@ -397,10 +475,13 @@ def _place(name: RowName, column: str) -> Place:
     return Place(name[0], name[1], column)
 
 
-def _is_recorded(key: Key, heads: Mapping[UUID, tuple[int, int]], imported: Mapping[UUID, int]) -> bool:
-    """Tell whether the log may account for a live row: a number in its key is that of an event after the import."""
+def _is_recorded(key: Key, heads: Mapping[UUID, tuple[int, int]], imported: Mapping[UUID, StreamFacts]) -> bool:
+    """Tell whether the log may account for a live row: a number in its key is that of an event no import made."""
     version = heads.get(key[0], (0, 0))[0]
-    return imported.get(key[0], 0) < key[1] <= version if len(key) > 1 else version > 0
+    if len(key) == 1:
+        return version > 0
+    made = imported.get(key[0])
+    return key[1] <= version and (made is None or all(key[1] != number for number, _ in made.numbered()))
 
 
 def _difference(table: str, key: str, pointer: str, outcome: str, place: Place, found: Any) -> dict[str, Any]:

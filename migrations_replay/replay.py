@@ -6,40 +6,61 @@ version, is left alone, so a run that was killed is simply run again.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
+from domain.errors import VersionConflict
 from domain.event import IMPORTER, DomainEvent, EventMetadata, NewEvent
-from domain.legacy import Encoding, LegacyRecordQuarantined, LegacySnapshotRecorded
+from domain.event import Recorded as StoredEvent
+from domain.legacy import LegacyRecordQuarantined
 from domain.migration import MigrationRunCompleted, MigrationRunStarted
 from domain.streams import imported_id, migration_id
-from migrations_replay.bundle import Bundle, Selection, SetAside
+from migrations_replay.bundle import Bundle, LegacyRecord, SetAside
+from migrations_replay.catch_up import Merge, Past, merge_bundle
 from migrations_replay.facts import NO_TIME, Facts, ImportedEvent, LegacySystem, RecordFacts
+from migrations_replay.gone import Gone
 from migrations_replay.leaves import Ledger
+from migrations_replay.numbers import Numbers, renumber
+from migrations_replay.rollback import withdraw_bundle
+from migrations_replay.snapshots import bundle_events, readable
+from projections.read_model import ReadModel
 
 BATCH_EVENTS: Final = 5_000
 BATCH_BYTES: Final = 8 * 1024 * 1024
+MERGES: Final = 5
+"""How often a bundle is merged that live commands go on changing."""
 
 Progress = Callable[[int, int], None]
 """Called with how many bundles are done, and how many there are."""
 
 
 class Recorded(NamedTuple):
-    """What a snapshot or quarantine stream holds: its version, and digest, mapping version and origin last recorded."""
+    """What a snapshot or quarantine stream holds: its version, and what was recorded last.
+
+    `digest` is empty once it was withdrawn. `dangling` and `foreign` are the references as they were found then.
+    """
 
     version: int
     digest: str
     mapping_version: int
     origin: str
+    dangling: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()
 
 
 NEVER: Final = Recorded(0, "", 0, "")
+
+
+class Begun(NamedTuple):
+    """How far a stream is, and whether it stands empty: what was imported into it was withdrawn."""
+
+    version: int
+    withdrawn: bool
 
 
 class OpenRun(NamedTuple):
@@ -47,6 +68,27 @@ class OpenRun(NamedTuple):
 
     version: int
     run_id: UUID | None
+
+
+class Told(Protocol):
+    """What a run works on: the bundles of a source, of a selection of it, or those that were recorded."""
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """How many rows each table holds."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Bundle]: ...
+
+    def set_aside(self) -> Iterator[SetAside]:
+        """Yield what cannot be taken in."""
+        ...
+
+    def find(self, table: str, key: str) -> Bundle | None:
+        """Return the bundle a record belongs to, None if it is not there."""
+        ...
 
 
 class ReplayStore(Protocol):
@@ -60,8 +102,16 @@ class ReplayStore(Protocol):
         """Return what was last recorded in each of these streams that exists."""
         ...
 
-    def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
-        """Return which of these streams hold events."""
+    def begun(self, streams: Sequence[UUID]) -> dict[UUID, Begun]:
+        """Return how far those of these streams are that hold events."""
+        ...
+
+    def load(self, streams: Iterable[UUID]) -> Mapping[UUID, Sequence[StoredEvent]]:
+        """Return the events of each stream."""
+        ...
+
+    def erased(self, subjects: Collection[UUID]) -> frozenset[UUID]:
+        """Return which of these people were erased."""
         ...
 
     def open_run(self, stream: UUID) -> OpenRun:
@@ -83,6 +133,13 @@ class Outcome:
     recorded: int = 0
     unchanged: int = 0
     set_aside: int = 0
+    older: int = 0
+    erased: int = 0
+    withdrawn: int = 0
+    merged: int = 0
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
     pending: list[dict[str, Any]] = field(default_factory=list)
     taken: Counter[str] = field(default_factory=Counter)
     appended: Counter[str] = field(default_factory=Counter)
@@ -127,11 +184,19 @@ class Replay:
     store: ReplayStore
     clock: Callable[[], datetime]
     run_id: UUID
+    models: Sequence[ReadModel]
     batch_events: int = BATCH_EVENTS
     batch_bytes: int = BATCH_BYTES
 
-    def run(self, selection: Selection, source_kind: str, progress: Progress) -> Outcome:
-        """Replay a source, or a selection of it, and return what was done and found."""
+    def run(
+        self, selection: Told, source_kind: str, progress: Progress, gone: Gone | None = None, *, delete: bool = False
+    ) -> Outcome:
+        """Replay what is told, and return what was done and found.
+
+        `gone` are records the source no longer gives: they count on, or with `delete` are withdrawn, unless the source
+        holds versions older than those recorded.
+        """
+        gone = gone or Gone()
         stream = migration_id(self.system.name)
         opened = self.store.open_run(stream)
         outcome = Outcome(opened.run_id or self.run_id, resumed=opened.run_id is not None)
@@ -142,17 +207,22 @@ class Replay:
                 system=self.system.name,
                 mapping_version=self.system.mapping_version,
                 source_kind=source_kind,
-                tables=selection.index.rows,
+                tables=dict(selection.rows),
             )
         for records in _batches(selection.set_aside(), self.batch_events, self.batch_bytes):
             writer.tick()
             self._set_aside(records, writer, outcome)
+        self._make_ready(gone)
         done = 0
         for bundles in _batches(selection, self.batch_events, self.batch_bytes):
             writer.tick()
-            self._bundles([self.system.derive(bundle) for bundle in bundles], writer, outcome)
+            self._bundles(bundles, gone, writer, outcome)
             done += len(bundles)
             progress(done, len(selection))
+        deletes = delete and not outcome.older
+        if deletes:
+            self._delete(selection, gone, writer, outcome)
+        outcome.gone += [entry | {"deleted": deletes} for entry in gone.entries]
         if writer.started:
             writer.tick()
             writer.write([], last=True)
@@ -182,29 +252,100 @@ class Replay:
     def _quarantine_stream(self, record: SetAside) -> UUID:
         return imported_id("quarantined", self.system.name, record.table, f"{record.problem.code}\x1f{record.name}")
 
-    def _bundles(self, batch: list[Facts], writer: _Writer, outcome: Outcome) -> None:
-        snapshots = [record.snapshot for facts in batch for record in facts.records.values()]
-        streams = [stream.stream for facts in batch for stream in facts.streams]
-        self.store.touch([*snapshots, *streams])
+    def _bundles(self, bundles: list[Bundle], gone: Gone, writer: _Writer, outcome: Outcome) -> None:
+        snapshots = [snapshot for bundle in bundles for snapshot in bundle.snapshots()]
+        self.store.touch(snapshots)
         known = self.store.recorded(snapshots)
-        taken = self.store.existing(streams)
+        batch = [self.system.derive(as_recorded(bundle, known)) for bundle in bundles]
+        streams = [stream.stream for facts in batch for stream in facts.streams]
+        self.store.touch(streams)
+        begun = self.store.begun(streams)
+        erased = self.store.erased({facts.subject for facts in batch if facts.subject})
         events: list[NewEvent] = []
-        for facts in batch:
+        changed = []
+        for bundle, facts in zip(bundles, batch, strict=True):
             outcome.take(facts)
             states = [_state(record, known, self.system.mapping_version) for record in facts.records.values()]
-            if all(state == "unchanged" for state in states):
+            if facts.subject in erased:
+                outcome.erased += len(states)
+            elif all(state == "unchanged" for state in states):
                 outcome.unchanged += len(states)
                 self._count_earlier(facts, known, writer)
-            elif all(state == "new" for state in states) and not _occupied(facts, taken):
-                events += [
-                    writer.wrap(stream, version, imported, facts.subject)
-                    for stream, version, imported in bundle_events(facts, self.system.mapping_version)
-                ]
+            elif all(state == "new" for state in states) and not _occupied(facts, begun):
+                events += self._first(facts, known, begun, writer)
                 outcome.recorded += len(states)
             else:
                 outcome.unchanged += states.count("unchanged")
-                outcome.pending.append(_pending(facts, states, _occupied(facts, taken)))
+                changed.append((bundle, states))
         writer.write(events)
+        for bundle, states in changed:
+            self._merge(bundle, states, gone.of(bundle), writer, outcome)
+
+    def _first(
+        self, facts: Facts, known: Mapping[UUID, Recorded], begun: Mapping[UUID, Begun], writer: _Writer
+    ) -> list[NewEvent]:
+        """Return the events of a bundle that is taken in for the first time, or again after it was withdrawn."""
+        renumber(facts, Numbers({stream: found.version for stream, found in begun.items()}))
+        before = {snapshot: found.version for snapshot, found in known.items()}
+        return [
+            writer.wrap(stream, version, imported, facts.subject)
+            for stream, version, imported in bundle_events(facts, self.system.mapping_version, before)
+        ]
+
+    def _merge(
+        self,
+        bundle: Bundle,
+        states: Sequence[str],
+        gone: Sequence[UUID],
+        writer: _Writer,
+        outcome: Outcome,
+        *,
+        delete: bool = False,
+    ) -> None:
+        for attempt in range(1, MERGES + 1):
+            merge = merge_bundle(self.system, self.models, self._load, bundle, gone=gone, delete=delete)
+            if merge.reason:
+                outcome.pending.append(_pending(merge, states))
+                return
+            try:
+                writer.write([writer.wrap(*event, merge.facts.subject) for event in merge.events])
+                break
+            except VersionConflict:  # somebody changed it meanwhile: look again
+                if attempt == MERGES:
+                    raise
+        outcome.recorded += len(merge.recorded)
+        outcome.older += len(merge.older)
+        outcome.merged += bool(merge.changes or merge.kept)
+        outcome.changes += [{"bundle": bundle.root.key} | change for change in merge.changes]
+        outcome.kept += merge.kept
+
+    def _make_ready(self, gone: Gone) -> None:
+        """Have a dry run hold what is gone too, as the live tables do."""
+        for snapshots in (*gone.by_bundle.values(), *gone.whole.values()):
+            newest = [Past.of(events).newest for events in self._load(snapshots).values()]
+            self.store.touch([found.became for found in newest if found and found.became])
+
+    def _load(self, streams: Iterable[UUID]) -> Mapping[UUID, Sequence[StoredEvent]]:
+        wanted = list(streams)
+        self.store.touch(wanted)
+        return self.store.load(wanted)
+
+    def _delete(self, selection: Told, gone: Gone, writer: _Writer, outcome: Outcome) -> None:
+        """Withdraw what the source no longer gives: records of bundles that are there, then whole bundles."""
+        for (table, key), snapshots in gone.by_bundle.items():
+            bundle = selection.find(table, key)
+            if bundle is not None:
+                writer.tick()
+                self._merge(bundle, (), snapshots, writer, outcome, delete=True)
+                outcome.withdrawn += len(snapshots)
+        for snapshots in gone.whole.values():
+            writer.tick()
+            withdrawal = withdraw_bundle(self.system, self._load, snapshots, "deleted")
+            if withdrawal.live:
+                outcome.kept.append(withdrawal.kept)
+                continue
+            writer.write([writer.wrap(*event, None) for event in withdrawal.events])
+            outcome.withdrawn += len(snapshots)
 
 
 class _Writer:
@@ -239,15 +380,22 @@ class _Writer:
         return NewEvent(stream, version, imported.event, metadata)
 
     def write(self, events: list[NewEvent], *, last: bool = False) -> None:
-        """Append a batch, with the run's first or last event where it is due."""
-        if events and self.before_first is not None:
+        """Append a batch, with the run's first or last event where it is due; a refused one leaves no trace."""
+        opens, version = bool(events) and self.before_first is not None, self._version
+        if opens and self.before_first is not None:
             events = [self._own(self.before_first), *events]
-            self.before_first, self.started = None, True
         if last:
             events = [*events, self._own(self._completed())]
-        if events:
+        if not events:
+            return
+        try:
             self._replay.store.append_bulk(events)
-            self._outcome.appended.update(new.event.topic for new in events)
+        except VersionConflict:
+            self._version = version
+            raise
+        if opens:
+            self.before_first, self.started = None, True
+        self._outcome.appended.update(new.event.topic for new in events)
 
     def _own(self, event: DomainEvent) -> NewEvent:
         self._version += 1
@@ -265,43 +413,8 @@ class _Writer:
         )
 
 
-def bundle_events(facts: Facts, mapping_version: int) -> Iterator[tuple[UUID, int, ImportedEvent]]:
-    """Yield stream, version and event of all a bundle implies: every record first, then what the records imply."""
-    for record in facts.records.values():
-        occurred_at = record.earliest or facts.occurred()
-        snapshot = snapshot_of(facts, record, mapping_version)
-        yield record.snapshot, 1, ImportedEvent(snapshot, occurred_at, subject=record.subject)
-    for stream in facts.streams:
-        for version, event in enumerate(stream.events, start=1):
-            yield stream.stream, version, event
-
-
-def snapshot_of(facts: Facts, record: RecordFacts, mapping_version: int) -> LegacySnapshotRecorded:
-    """Return the event that records a legacy record as it was found."""
-    found = record.record
-    raw, encoding = _readable(found.raw)
-    return LegacySnapshotRecorded(
-        system=facts.bundle.system,
-        table=found.table,
-        key=found.key,
-        bundle=facts.bundle.root.key,
-        parent_key=found.parent,
-        created=record.created,
-        updated=record.updated,
-        platform_created=record.platform,
-        became=record.became,
-        became_version=record.became_version,
-        dangling=tuple(sorted(found.dangling)),
-        foreign=tuple(sorted(found.foreign)),
-        digest=found.digest,
-        mapping_version=mapping_version,
-        raw=raw,
-        encoding=encoding,
-    )
-
-
 def _quarantined(system: str, record: SetAside) -> LegacyRecordQuarantined:
-    raw, encoding = _readable(record.raw)
+    raw, encoding = readable(record.raw)
     return LegacyRecordQuarantined(
         system=system,
         table=record.table,
@@ -314,13 +427,6 @@ def _quarantined(system: str, record: SetAside) -> LegacyRecordQuarantined:
     )
 
 
-def _readable(raw: bytes) -> tuple[str, Encoding]:
-    try:
-        return raw.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        return base64.b64encode(raw).decode("ascii"), "base64"
-
-
 def _storable(text: str) -> str:
     """Return a text without lone surrogates, which have no UTF-8 form; the raw record keeps them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -328,28 +434,49 @@ def _storable(text: str) -> str:
 
 def _state(record: RecordFacts, known: Mapping[UUID, Recorded], mapping_version: int) -> str:
     found = known.get(record.snapshot)
-    if found is None:
+    if found is None or not found.digest:
         return "new"
     same = found.digest == record.record.digest and found.mapping_version == mapping_version
     return "unchanged" if same else "changed"
 
 
-def _occupied(facts: Facts, taken: frozenset[UUID]) -> list[UUID]:
-    """Return the streams the bundle would begin that somebody else has begun."""
-    return [stream.stream for stream in facts.streams if stream.stream in taken]
+def _occupied(facts: Facts, begun: Mapping[UUID, Begun]) -> bool:
+    """Tell whether somebody else has begun a stream the bundle would begin."""
+    return any(stream.stream in begun and not begun[stream.stream].withdrawn for stream in facts.streams)
 
 
-def _pending(facts: Facts, states: list[str], occupied: list[UUID]) -> dict[str, Any]:
+def _pending(merge: Merge, states: Sequence[str]) -> dict[str, Any]:
     records = [
         {"table": record.record.table, "id": record.record.key, "state": state}
-        for record, state in zip(facts.records.values(), states, strict=True)
+        for record, state in zip(merge.facts.records.values(), states, strict=False)
         if state != "unchanged"
     ]
-    if all(state == "new" for state in states):
-        reason, streams = "somebody else began its streams", occupied
-    else:
-        reason, streams = "it changed since it was recorded", []
-    return {"bundle": facts.bundle.root.key, "reason": reason, "records": records, "streams": streams}
+    return {
+        "bundle": merge.facts.bundle.root.key,
+        "reason": merge.reason,
+        "records": records,
+        "streams": merge.streams,
+        "fields": merge.fields,
+    }
+
+
+def as_recorded(bundle: Bundle, known: Mapping[UUID, Recorded]) -> Bundle:
+    """Return a bundle with the references of each record that is unchanged as they were found when it was recorded.
+
+    Whether a reference leads anywhere depends on the rest of a source; what was once decided by it stays.
+    """
+    records = {stream: _as_recorded(record, known.get(stream)) for stream, record in bundle.snapshots().items()}
+    if all(record is found for record, found in zip(bundle.records, records.values(), strict=True)):
+        return bundle
+    return Bundle(bundle.system, records[bundle.root.snapshot(bundle.system)], tuple(records.values()))
+
+
+def _as_recorded(record: LegacyRecord, known: Recorded | None) -> LegacyRecord:
+    if known is None or (record.dangling, record.foreign) == (known.dangling, known.foreign):
+        return record
+    if known.digest != record.digest:
+        return record
+    return replace(record, dangling=known.dangling, foreign=known.foreign)
 
 
 def _batches(items: Iterable[Any], most_items: int, most_bytes: int) -> Iterator[list[Any]]:

@@ -14,6 +14,9 @@ from migrations_replay.reconcile import Proof
 from migrations_replay.replay import Outcome
 
 SHOWN: Final = 500
+LISTS: Final = (
+    *("conflicts", "quarantine", "findings", "unmapped", "pending", "kept", "gone", "changes", "differences"),
+)
 
 
 def rules(
@@ -70,11 +73,13 @@ def markdown(report: Mapping[str, Any]) -> str:
     for section in ("snapshots", "leaves", "reconcile", "stats", "timing"):
         if report.get(section):
             lines += [f"## {section.capitalize()}", "", *_table(report[section]), ""]
-    lines += ["## Rules", "", "| rule | passed | count |", "|---|---|---|"]
+    if report.get("rules"):
+        lines += ["## Rules", "", "| rule | passed | count |", "|---|---|---|"]
     lines += [
-        f"| {line['rule']} | {'yes' if line['passed'] else '**no**'} | {line['count']} |" for line in report["rules"]
+        f"| {line['rule']} | {'yes' if line['passed'] else '**no**'} | {line['count']} |"
+        for line in report.get("rules", ())
     ]
-    for section in ("conflicts", "quarantine", "findings", "unmapped", "pending", "differences"):
+    for section in LISTS:
         entries = report.get(section) or []
         lines += ["", f"## {section.capitalize()} ({len(entries)})", ""]
         lines += [f"- `{_code(entry)}`" for entry in entries[:SHOWN]]

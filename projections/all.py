@@ -18,6 +18,7 @@ from projections import (
     messages,
     migration_runs,
     profiles,
+    quarantine,
     status_history,
     statuses,
 )
@@ -38,5 +39,6 @@ READ_MODELS: Final[tuple[ReadModel, ...]] = (
     collectives.MODEL,
     statuses.MODEL,
     legacy_ids.MODEL,
+    quarantine.MODEL,
     migration_runs.MODEL,
 )

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from domain.event import Recorded, known
-from domain.legacy import LegacySnapshotRecorded
+from domain.legacy import LegacySnapshotRecorded, LegacySnapshotWithdrawn
 from projections.columns import topics_of
 from projections.read_model import Row, one_row_a_stream
 
 _RUN: Final = "import:"
 
 
-def _fold(_: Row | None, recorded: Recorded) -> Row:
-    event: LegacySnapshotRecorded = recorded.event
+_Event = LegacySnapshotRecorded | LegacySnapshotWithdrawn
+
+
+def _fold(_: Row | None, recorded: Recorded) -> Row | None:
+    event: _Event = recorded.event
     match event:
         case LegacySnapshotRecorded():
             return {
@@ -28,6 +31,8 @@ def _fold(_: Row | None, recorded: Recorded) -> Row:
                 "platform_created": event.platform_created,
                 "became": event.became,
                 "became_version": event.became_version,
+                "dangling": list(event.dangling),
+                "foreign_fields": list(event.foreign),
                 "digest": known(event.digest),
                 "mapping_version": event.mapping_version,
                 "run_id": recorded.metadata.origin.removeprefix(_RUN),
@@ -35,10 +40,10 @@ def _fold(_: Row | None, recorded: Recorded) -> Row:
                 "position": recorded.position,
                 "recorded_at": recorded.recorded_at,
             }
+        case LegacySnapshotWithdrawn():
+            return None
         case _:
             assert_never(event)
 
 
-MODEL: Final = one_row_a_stream(
-    "legacy_ids", version=3, key="snapshot_id", topics=topics_of(LegacySnapshotRecorded), fold=_fold
-)
+MODEL: Final = one_row_a_stream("legacy_ids", version=3, key="snapshot_id", topics=topics_of(_Event), fold=_fold)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.errors import StoredEventUnreadable
 from domain.event import Recorded, Unreadable
+from domain.legacy import ImportWithdrawn
 
 Row = dict[str, Any]
 """A row as plain values by column name: UUID, str, int, float, bool, date, aware datetime, list, dict or None."""
@@ -26,7 +27,8 @@ class ReadModel:
     Its table has the model's name and stands in a schema of the same name (`adapters/postgres/schema/<name>.sql`).
     All rows an event touches belong to the event's stream, so that streams can be folded apart from each other.
     `evolve` gets the touched rows that exist and returns the rows after the event; None deletes one. It never changes a
-    row in place. Raise `version` when the fold or the table changes.
+    row in place. The rows of an import that is withdrawn go without it. Raise `version` when the fold or the table
+    changes.
     """
 
     name: str
@@ -35,6 +37,9 @@ class ReadModel:
     topics: frozenset[str]
     touches: Callable[[Recorded], Iterable[Key]]
     evolve: Callable[[Rows, Recorded], Mapping[Key, Row | None]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "topics", self.topics | {ImportWithdrawn.topic})
 
 
 def one_row_a_stream(
@@ -89,7 +94,8 @@ def fold_events(
                 row = after[key] if key in after else rows.get(key)
                 if row is not None:
                     touched[key] = row
-            after.update(model.evolve(touched, recorded))
+            withdrawn = recorded.topic == ImportWithdrawn.topic
+            after.update(dict.fromkeys(touched) if withdrawn else model.evolve(touched, recorded))
         except Exception as error:
             if halted is None:
                 raise
@@ -101,4 +107,12 @@ def keys_of(model: ReadModel, recorded: Recorded) -> Iterable[Key]:
     """Return the keys of the rows an event touches; raises StoredEventUnreadable if its body could not be read."""
     if isinstance(recorded.event, Unreadable):
         raise StoredEventUnreadable(recorded.event.reason)
+    if recorded.topic == ImportWithdrawn.topic:
+        return _rows_of_stream(model, recorded)
     return model.touches(recorded)
+
+
+def _rows_of_stream(model: ReadModel, recorded: Recorded) -> Iterable[Key]:
+    """Return the keys a stream's rows can have: one, its id, or one with the version of each event before this."""
+    stream = recorded.stream
+    return [(stream,)] if len(model.key) == 1 else [(stream, number) for number in range(1, recorded.version)]

@@ -12,16 +12,18 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from adapters import migration
+from adapters import migration, taken_in
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson, opened
 from adapters.migration import Migration, Watch
 from domain.errors import InputUnreadable, NotFound
+from migrations_replay.approvals import read_approvals
 from migrations_replay.replay import BATCH_EVENTS
 from migrations_replay.systems import SYSTEMS
 
-LISTS: Final = ("conflicts", "findings", "quarantine", "unmapped", "pending", "differences")
+LISTS: Final = ("conflicts", "findings", "quarantine", "unmapped", "pending", "kept", "gone", "differences")
+MAX_APPROVALS: Final = 16 * 1024 * 1024
 FINDINGS: Final = 1
 
 app = typer.Typer(help="Take a legacy system in, and prove that nothing was lost.", no_args_is_help=True)
@@ -54,35 +56,69 @@ Report = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write the whole report: .json or .md.", callback=_report_path),
 ]
-Work = Callable[[Application, Migration, Watch], dict[str, Any]]
+Apply = Annotated[bool, typer.Option("--apply", help="Do it; without, only show what it would do.")]
+ApplyDeletes = Annotated[
+    bool, typer.Option("--apply-deletes", help="Withdraw records that the source no longer has; else they are listed.")
+]
+ApprovalsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--approvals",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Differences somebody has approved: JSON list of leaf, approver, reason.",
+    ),
+]
+Work = Callable[[Application, Watch], dict[str, Any]]
 
 
 @app.command()
-def plan(
+def plan(  # noqa: PLR0913 – an option each
     system: System,
     source: Source,
     *,
     only: Only = None,
     batch_size: BatchSize = BATCH_EVENTS,
+    apply_deletes: ApplyDeletes = False,
+    approvals: ApprovalsFile = None,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
     """Do the whole run in throwaway schemas: the same code and report, and nothing stays."""
-    _carry_out(migration.plan, Migration.of(system, source, only or (), batch_size), report, Output(as_json=as_json))
+    wanted = _wanted(system, source, only, batch_size, approvals, apply_deletes=apply_deletes)
+    _carry_out(lambda app, watch: migration.plan(app, wanted, watch), report, Output(as_json=as_json))
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 – an option each
     system: System,
     source: Source,
     *,
     only: Only = None,
     batch_size: BatchSize = BATCH_EVENTS,
+    apply_deletes: ApplyDeletes = False,
+    approvals: ApprovalsFile = None,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
-    """Migrate, resuming where an earlier run stopped; a no-op when repeated."""
-    _carry_out(migration.run, Migration.of(system, source, only or (), batch_size), report, Output(as_json=as_json))
+    """Migrate, resuming where an earlier run stopped; of a newer export only the differences."""
+    wanted = _wanted(system, source, only, batch_size, approvals, apply_deletes=apply_deletes)
+    _carry_out(lambda app, watch: migration.run(app, wanted, watch), report, Output(as_json=as_json), resumes=True)
+
+
+@app.command()
+def retry(
+    system: System,
+    source: Source,
+    *,
+    batch_size: BatchSize = BATCH_EVENTS,
+    report: Report = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read again, from a source that was mended, only the records that were quarantined and not taken in since."""
+    wanted = _wanted(system, source, None, batch_size, None)
+    _carry_out(lambda app, watch: migration.retry(app, wanted, watch), report, Output(as_json=as_json), resumes=True)
 
 
 @app.command()
@@ -92,11 +128,49 @@ def verify(
     *,
     only: Only = None,
     batch_size: BatchSize = BATCH_EVENTS,
+    approvals: ApprovalsFile = None,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the tables with the source, leaf by leaf; writes no event."""
-    _carry_out(migration.verify, Migration.of(system, source, only or (), batch_size), report, Output(as_json=as_json))
+    wanted = _wanted(system, source, only, batch_size, approvals)
+    _carry_out(lambda app, watch: migration.verify(app, wanted, watch), report, Output(as_json=as_json))
+
+
+@app.command()
+def rederive(
+    system: System, *, only: Only = None, apply: Apply = False, report: Report = None, as_json: AsJson = False
+) -> None:
+    """Run the recorded snapshots through the mapping as it is now; the legacy system is not needed.
+
+    Shows the records and fields that would change; --apply changes them.
+    """
+
+    def work(opened_app: Application, watch: Watch) -> dict[str, Any]:
+        return taken_in.rederive(opened_app, system, watch, only or (), apply=apply)
+
+    _carry_out(work, report, Output(as_json=as_json), resumes=apply, show=_rederived)
+
+
+@app.command()
+def rollback(
+    system: System,
+    *,
+    only: Only = None,
+    apply: Apply = False,
+    force: Annotated[bool, typer.Option("--force", help="Take back also what was changed by people since.")] = False,
+    report: Report = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an import back: the tables end as if it had not run, the log keeps all of it, a later run imports again.
+
+    Shows what would be taken back, and what has live changes since and is left; --apply does it.
+    """
+
+    def work(opened_app: Application, watch: Watch) -> dict[str, Any]:
+        return taken_in.rollback(opened_app, system, watch, only or (), force=force, apply=apply)
+
+    _carry_out(work, report, Output(as_json=as_json), resumes=apply, show=_rolled_back)
 
 
 @app.command()
@@ -132,20 +206,40 @@ def to_legacy(
     """Show legacy records as the tables give them back: rebuilt in their normal form, without the old system."""
     out = Output(as_json=as_json)
     with opened() as opened_app:
-        documents = migration.to_legacy(opened_app, system, record_id)
+        documents = taken_in.to_legacy(opened_app, system, record_id)
     out.json({"system": system, "documents": documents})
     for found in documents:
         out.line(f"{found['table']}/{found['id']}")
         out.line(f"  {json.dumps(found['document'], ensure_ascii=False, sort_keys=True)}")
 
 
-def _carry_out(work: Work, wanted: Migration, report: Path | None, out: Output) -> None:
+def _wanted(
+    system: str,
+    source: str,
+    only: list[str] | None,
+    batch_size: int,
+    approvals: Path | None,
+    *,
+    apply_deletes: bool = False,
+) -> Migration:
+    approved = {} if approvals is None else read_approvals(_read_file(approvals))
+    return Migration.of(system, source, only or (), batch_size, apply_deletes=apply_deletes, approvals=approved)
+
+
+def _read_file(path: Path) -> bytes:
+    if path.stat().st_size > MAX_APPROVALS:
+        raise InputUnreadable(f"approvals: more than {MAX_APPROVALS} bytes", field="approvals")
+    return path.read_bytes()
+
+
+def _carry_out(
+    work: Work, report: Path | None, out: Output, *, resumes: bool = False, show: Callable[..., None] | None = None
+) -> None:
     with _stoppable() as stopped:
         try:
             with opened() as opened_app, out.progress() as watch:
-                found = work(opened_app, wanted, watch)
+                found = work(opened_app, watch)
         except KeyboardInterrupt:
-            resumes = work is migration.run
             out.json({"stopped": True, "resumes": resumes})
             out.line(
                 "Stopped. What was committed stays; no bundle is half-done." if resumes else "Stopped; nothing stays."
@@ -157,7 +251,7 @@ def _carry_out(work: Work, wanted: Migration, report: Path | None, out: Output) 
     if report is not None:
         migration.write_report(found, report)
     out.json(found)
-    summary(out, found, report)
+    (show or summary)(out, found, report)
     if migration.has_findings(found):
         raise typer.Exit(FINDINGS)
 
@@ -193,6 +287,39 @@ def summary(out: Output, report: dict[str, Any], path: Path | None) -> None:
     out.line(f"{report['events']['appended']} events appended; {timing}")
     out.line(f"The report lies in {path}." if path else "Give --report FILE to keep the whole report.")
     out.next(_advice(report))
+
+
+def _rederived(out: Output, report: dict[str, Any], path: Path | None) -> None:
+    changes, waiting = report["changes"], report["pending"]
+    bundles = len({change["bundle"] for change in changes})
+    applied = report["mode"] == "rederive"
+    would = "changed" if applied else "would change"
+    out.line(f"{report['system']}, mapping version {report['mapping_version']}")
+    out.line(f"{len(changes)} fields of {bundles} records {would}, {report['snapshots']['unchanged']} are as before")
+    out.line(f"{len(report['kept'])} stay as people changed them, {len(waiting)} bundles wait")
+    if changes:
+        out.table(("bundle", "record", "field"), [(line["bundle"], line["stream"], line["field"]) for line in changes])
+    out.line(f"The report lies in {path}." if path else "Give --report FILE to keep the values before and after.")
+    if changes and not applied:
+        out.next(f"`dossier migrate rederive {report['system']} --apply`")
+
+
+def _rolled_back(out: Output, report: dict[str, Any], path: Path | None) -> None:
+    applied, left = report["mode"] == "rollback", report["live_changes"]
+    out.line(
+        f"{report['system']}: {report['records']} records of {report['bundles']} bundles"
+        f" {'were' if applied else 'would be'} taken back, {report['streams']} streams with them."
+    )
+    if left:
+        taken = "are taken back with their changes" if report["forced"] else "are left"
+        out.line(f"{len(left)} bundles have live changes since and {taken}:")
+        out.table(("bundle", "changed live"), [(line["bundle"], ", ".join(line["streams"])) for line in left])
+    if path:
+        out.line(f"The report lies in {path}.")
+    if applied:
+        out.next(f"`dossier migrate run {report['system']} --source PATH` imports it again")
+    else:
+        out.next(f"`dossier migrate rollback {report['system']} --apply`")
 
 
 def _resumed(report: dict[str, Any]) -> str:

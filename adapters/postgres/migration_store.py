@@ -15,13 +15,16 @@ from adapters.errors import translated
 from adapters.postgres.case_queries import query_sql
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.read_store import PostgresReadStore, PostgresReadTransaction
+from domain.account import AccountErased
 from domain.errors import RunConflict
-from domain.event import NewEvent, known
+from domain.event import LIVE, NewEvent, known
 from domain.event import Recorded as RecordedEvent
+from domain.legacy import ImportWithdrawn, LegacyRecordQuarantined, LegacySnapshotRecorded
 from domain.migration import MigrationRunStarted
 from migrations_replay.given_back import BundleRows
 from migrations_replay.reconcile import OWNED
-from migrations_replay.replay import OpenRun, Recorded
+from migrations_replay.replay import Begun, OpenRun, Recorded
+from migrations_replay.rollback import LIVE_OWNED
 from projections.all import READ_MODELS
 from projections.read_model import Key, Row
 
@@ -54,23 +57,47 @@ class PostgresMigrationStore:
 
     def recorded(self, streams: Sequence[UUID]) -> dict[UUID, Recorded]:
         """Return what was last recorded in each of these snapshot or quarantine streams that exists."""
+        found = {}
+        for last in self._events.last(streams):
+            event, origin = last.event, last.metadata.origin
+            match event:
+                case LegacySnapshotRecorded():
+                    references = frozenset(event.dangling), frozenset(event.foreign)
+                    digest = known(event.digest) or ""
+                    found[last.stream] = Recorded(last.version, digest, event.mapping_version, origin, *references)
+                case LegacyRecordQuarantined():
+                    found[last.stream] = Recorded(last.version, known(event.digest) or "", 0, origin)
+                case _:  # it was withdrawn
+                    found[last.stream] = Recorded(last.version, "", 0, origin)
+        return found
+
+    def begun(self, streams: Sequence[UUID]) -> dict[UUID, Begun]:
+        """Return how far those of these streams are that hold events."""
+        query = sql.SQL(
+            "SELECT s.id, e.originator_version, e.topic = %s FROM unnest(%s::uuid[]) AS s(id) JOIN LATERAL ("
+            " SELECT originator_version, topic FROM {}.stored_events WHERE originator_id = s.id"
+            " ORDER BY originator_version DESC LIMIT 1) e ON true"
+        ).format(sql.Identifier(self._events.schema))
         return {
-            last.stream: Recorded(
-                last.version,
-                known(last.event.digest) or "",
-                getattr(last.event, "mapping_version", 0),
-                last.metadata.origin,
-            )
-            for last in self._events.last(streams)
+            stream: Begun(version, withdrawn)
+            for stream, version, withdrawn in self._query(query, [ImportWithdrawn.topic, list(streams)])
         }
 
-    def existing(self, streams: Sequence[UUID]) -> frozenset[UUID]:
-        """Return which of these streams hold events."""
+    def erased(self, subjects: Collection[UUID]) -> frozenset[UUID]:
+        """Return which of these people were erased."""
+        return frozenset(self._marked(subjects, AccountErased.topic))
+
+    def bases(self, streams: Collection[UUID]) -> dict[UUID, int]:
+        """Return, of those of these streams that an import was withdrawn from, the version that happened at."""
+        return self._marked(streams, ImportWithdrawn.topic)
+
+    def _marked(self, streams: Collection[UUID], topic: str) -> dict[UUID, int]:
+        """Return the version of the last event of a topic in each of these streams that has one."""
         query = sql.SQL(
-            "SELECT s.id FROM unnest(%s::uuid[]) AS s(id)"
-            " WHERE EXISTS (SELECT FROM {}.stored_events WHERE originator_id = s.id)"
+            "SELECT originator_id, max(originator_version) FROM {}.stored_events"
+            " WHERE originator_id = ANY(%s) AND topic = %s GROUP BY originator_id"
         ).format(sql.Identifier(self._events.schema))
-        return frozenset(row[0] for row in self._query(query, [list(streams)]))
+        return dict(self._query(query, [list(streams), topic])) if streams else {}
 
     def open_run(self, stream: UUID) -> OpenRun:
         """Return the state of a system's run stream."""
@@ -123,10 +150,39 @@ class PostgresMigrationStore:
                 found += [(model.name, tuple(row[name] for name in model.key), row) for row in rows]
         return records, BundleRows(system, {(model, key): row for model, key, row in found})
 
-    def recorded_keys(self, system: str) -> Iterator[tuple[str, str, UUID]]:
-        """Yield table, key and snapshot of every legacy record of a system that the tables know."""
+    def quarantined(self, system: str) -> list[tuple[str, str]]:
+        """Return table and key of the records that were set aside and not taken in since."""
+        query = sql.SQL(
+            "SELECT DISTINCT table_name, key FROM {} q WHERE system = %s AND key IS NOT NULL AND NOT EXISTS"
+            " (SELECT FROM {} l WHERE l.system = q.system AND l.table_name = q.table_name AND l.key = q.key)"
+        ).format(self._table("quarantine"), self._table("legacy_ids"))
+        return self._query(query, [system])
+
+    def live_owned(self, owners: Collection[UUID]) -> set[UUID]:
+        """Return which of these streams own a record that was begun live."""
+        owned = ((model, column) for model, columns in LIVE_OWNED.items() for column in columns)
+        return {
+            owner
+            for model, column in owned
+            for _, owner, origin in self.belonging(model, column, owners)
+            if origin == LIVE
+        }
+
+    def recorded_keys(self, system: str) -> Iterator[tuple[str, str, UUID, str]]:
+        """Yield table, key, snapshot and key of the root of every legacy record of a system that the tables know.
+
+        The records of one bundle come one after the other.
+        """
         table = sql.Identifier(self._all_reads.prefix + "legacy_ids", "legacy_ids")
-        query = sql.SQL("SELECT table_name, key, snapshot_id FROM {} WHERE system = %s").format(table)
+        # A dry run holds only what it has touched: of that its own tables tell whether it is still recorded.
+        still = sql.SQL(
+            "(EXISTS (SELECT FROM {} own WHERE own.snapshot_id = known.snapshot_id)"
+            " OR NOT EXISTS (SELECT FROM {}.stored_events WHERE originator_id = known.snapshot_id))"
+        ).format(self._table("legacy_ids"), sql.Identifier(self._events.schema))
+        query = sql.SQL(
+            "SELECT table_name, key, snapshot_id, bundle FROM {} known WHERE system = %s AND {}"
+            " ORDER BY bundle, table_name, key"
+        ).format(table, still if self._live is not None else sql.SQL("true"))
         with (
             translated(),
             self._events.pool.connection() as connection,

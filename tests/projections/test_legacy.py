@@ -42,6 +42,8 @@ def test_a_snapshot() -> None:
         "platform_created": None,
         "became": USER,
         "became_version": None,
+        "dangling": [],
+        "foreign_fields": [],
         "digest": "ab",
         "mapping_version": 1,
         "run_id": "run-7",

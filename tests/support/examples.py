@@ -94,7 +94,13 @@ from domain.intent import (
     WithdrawIntent,
 )
 from domain.item import AddItem, ItemAdded, ItemRemoved, ItemUpdated, RemoveItem, UpdateItem
-from domain.legacy import LegacyRecordQuarantined, LegacySnapshotRecorded
+from domain.legacy import (
+    ImportWithdrawn,
+    LegacyRecordQuarantined,
+    LegacySnapshotRecorded,
+    LegacySnapshotWithdrawn,
+    LiveValueKept,
+)
 from domain.migration import MigrationRunCompleted, MigrationRunStarted
 from domain.profile import (
     ArchiveProfile,
@@ -342,6 +348,11 @@ EVENTS: Final[dict[str, DomainEvent]] = {
             digest="ab" * 32,
             mapping_version=1,
             raw='{"id": "cl9ebqhxk00003b600tymydho"}',
+        ),
+        LegacySnapshotWithdrawn(system="contexts", table="User", key="u1", reason="rollback"),
+        ImportWithdrawn(system="contexts", reason="rollback"),
+        LiveValueKept(
+            system="contexts", bundle="u1", stream=PROFILE_ID, field="beliefs/diet", live="any", legacy={"of": "old"}
         ),
         LegacyRecordQuarantined(
             system="contexts",

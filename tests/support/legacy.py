@@ -11,7 +11,7 @@ from adapters.postgres.mapper import canonical_json, decode, encode
 from domain.event import EventMetadata, NewEvent, Recorded
 from migrations_replay.bundle import Bundle, BundleIndex
 from migrations_replay.facts import NO_TIME, Facts, LegacySystem
-from migrations_replay.replay import bundle_events
+from migrations_replay.snapshots import bundle_events
 from migrations_replay.systems.contexts import SYSTEM
 from projections.all import READ_MODELS
 from projections.read_model import Key, Row, fold_events
@@ -121,8 +121,14 @@ class MemoryTables:
     def load(self, streams: Iterable[UUID]) -> dict[UUID, list[Recorded]]:
         return {stream: self._events.get(stream, []) for stream in streams}
 
-    def recorded_keys(self, _: str) -> list[tuple[str, str, UUID]]:
-        return [(row["table_name"], row["key"], key[0]) for key, row in self._rows["legacy_ids"].items()]
+    def bases(self, _: Collection[UUID]) -> dict[UUID, int]:
+        return {}
+
+    def erased(self, _: Collection[UUID]) -> frozenset[UUID]:
+        return frozenset()
+
+    def recorded_keys(self, _: str) -> list[tuple[str, str, UUID, str]]:
+        return [(row["table_name"], row["key"], key[0], row["bundle"]) for key, row in self._rows["legacy_ids"].items()]
 
     def unclaimed(self) -> list[tuple[str, Key]]:
         became = {row["became"] for row in self._rows["legacy_ids"].values()}

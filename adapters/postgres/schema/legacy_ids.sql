@@ -11,6 +11,8 @@ CREATE TABLE legacy_ids (
     platform_created timestamptz,               -- as a document store has it, beside the application's own
     became          uuid,                       -- the stream its content went to
     became_version  int,                        -- the event there, where the stream holds a row for each of several
+    dangling        text[]           NOT NULL,  -- fields that referred to nothing when it was recorded
+    foreign_fields  text[]           NOT NULL,  -- and to records of another bundle
     digest          text,                       -- null: of an erased person
     mapping_version int              NOT NULL,
     run_id          text             NOT NULL,  -- the run that recorded the newest snapshot

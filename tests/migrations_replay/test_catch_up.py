@@ -1,0 +1,382 @@
+"""Newer exports of a system that was taken in: only differences are appended, and what people changed stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.bootstrap import Application
+from adapters.migration import Migration, plan, retry, run, verify
+from adapters.taken_in import rederive, rollback
+from domain.access import Actor
+from domain.account import ChangeContact, EraseAccount
+from domain.case import ChangeCaseStatus
+from domain.command import Command
+from domain.contexts import Context
+from domain.errors import InputUnreadable
+from domain.intent import DeclareIntent, ReviseIntent
+from domain.profile import UpdateProfile
+from domain.status_catalogue import DefineStatus
+from domain.streams import intent_id, merged_profile_id
+from migrations_replay.approvals import leaf_name, read_approvals
+from migrations_replay.systems.contexts import SYSTEM
+from projections import accounts, cases, intents, profiles, status_history
+from tests.support.application import application_at, tables, watch
+from tests.support.legacy import blob, context, message, user
+from tests.support.legacy_cases import AUTHOR, CASE_ID, case_status, process, status, when
+
+OPERATOR = Actor.operator()
+U1 = SYSTEM.stream_of("u1")
+P1 = merged_profile_id(U1, "personal")
+BAD = ("missing", "extra", "unexplained")
+
+
+class World:
+    """A system in a database of its own, and exports of it, one after the other."""
+
+    def __init__(self, app: Application, folder: Path, system: str) -> None:
+        self.app, self.folder, self.system = app, folder, system
+
+    def export(self, **rows: list[Any]) -> Path:
+        for old in self.folder.glob("*.jsonl"):
+            old.unlink()
+        for table, lines in rows.items():
+            body = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+            (self.folder / f"{table}.jsonl").write_text(body)
+        return self.folder
+
+    def migration(self, **more: Any) -> Migration:
+        return Migration.of(self.system, self.folder, **more)
+
+    def run(self, rows: dict[str, list[Any]], **more: Any) -> dict[str, Any]:
+        """Plan and run an export: both must come to the same."""
+        self.export(**rows)
+        before = self.app.events.head()
+        planned = plan(self.app, self.migration(**more), watch)
+        assert self.app.events.head() == before
+        report = run(self.app, self.migration(**more), watch)
+        for name in ("snapshots", "leaves", "reconcile", "pending", "kept", "gone", "changes", "events"):
+            assert planned[name] == report[name], name
+        return report
+
+    def again(self, **more: Any) -> None:
+        """Run the same export again: nothing is appended."""
+        head = self.app.events.head()
+        assert run(self.app, self.migration(**more), watch)["events"]["appended"] == 0
+        assert self.app.events.head() == head
+
+    def verify(self) -> dict[str, Any]:
+        return verify(self.app, self.migration(), watch)
+
+    def live(self, command: Command) -> None:
+        self.app.dossier.execute(command, actor=OPERATOR)
+
+    def row(self, model: Any, *key: Any) -> dict[str, Any]:
+        self.app.catch_up()
+        row = self.app.reads.find(model, key)
+        assert row is not None
+        return row
+
+    def topics(self, after: int) -> list[str]:
+        own = ("migration.", "legacy.snapshot_recorded")
+        return [event.topic for event in self.app.events.read(after, 1_000) if not event.topic.startswith(own)]
+
+
+@pytest.fixture
+def world(make_database: Callable[[], str], tmp_path: Path) -> Iterator[Callable[[str], World]]:
+    with ExitStack() as stack:
+        yield lambda system: World(stack.enter_context(application_at(make_database())), tmp_path, system)
+
+
+def _is_green(report: dict[str, Any]) -> bool:
+    assert report["leaves"]["total"] == sum(count for name, count in report["leaves"].items() if name != "total")
+    return not any(report["reconcile"][name] for name in BAD)
+
+
+def _contexts(**data: Any) -> dict[str, list[Any]]:
+    return {
+        "User": [user(name="Ada", email="ada@example.org")],
+        "ContextProfile": [context("c1", "romantic", tonePreference="light")],
+        "Profile": [blob("c1", {"location": "Rome", "beliefs": {"diet": "vegan", "faith": "none"}} | data)],
+        "ChatMessage": [message("m1")],
+    }
+
+
+def test_only_differences_are_appended(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    first = _contexts()
+    assert _is_green(w.run(first))
+    after = w.app.events.head()
+    newer = _contexts(location="Oslo", beliefs={"diet": "vegan", "sleep": "early"}, familyIntentions="two")
+    report = w.run(newer)
+    assert _is_green(report)
+    assert (report["pending"], report["kept"], report["gone"]) == ([], [], [])
+    assert w.topics(after) == ["profile.updated", "intent.revised"]
+    assert w.row(profiles.MODEL, P1)["fields"] == {"location": "Oslo", "beliefs": {"diet": "vegan", "sleep": "early"}}
+    w.again()
+    # an older export, whose versions were recorded already, changes nothing
+    before = tables(w.app)
+    old = w.run(first)
+    assert old["snapshots"]["older"] == 1
+    assert old["events"]["appended"] == 0
+    assert tables(w.app) == before
+
+
+def test_what_both_sides_changed_stays_live_and_is_told(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    w.run(_contexts())
+    w.live(UpdateProfile(profile_id=P1, changes={"location": "Lima", "beliefs": {"diet": "any", "faith": "none"}}))
+    w.live(ChangeContact(account_id=U1, name="Ida"))
+    w.live(ReviseIntent(account_id=U1, context=Context.ROMANTIC, tone_preference="serious"))
+    newer = _contexts(location="Oslo", beliefs={"diet": "raw", "faith": "some"})
+    newer["User"] = [user(name="Ada", email="new@example.org")]
+    report = w.run(newer)
+    assert _is_green(report)
+    assert report["reconcile"]["changed_live"] == 4
+    kept = {(entry["field"], json.dumps(entry["live"]), json.dumps(entry["legacy"])) for entry in report["kept"]}
+    assert kept == {("location", '"Lima"', '"Oslo"'), ("beliefs/diet", '"any"', '"raw"')}
+    assert w.row(profiles.MODEL, P1)["fields"] == {"location": "Lima", "beliefs": {"diet": "any", "faith": "some"}}
+    account = w.row(accounts.MODEL, U1)
+    assert (account["name"], account["email"]) == ("Ida", "new@example.org")
+    assert [event.topic for event in w.app.events.read(0, 1_000)].count("legacy.live_value_kept") == 2
+    w.again()
+    assert _is_green(w.verify())
+
+
+def test_a_dependent_that_came_later_and_one_that_is_gone(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    rows = _contexts()
+    w.run(rows)
+    later = {
+        **rows,
+        "ContextProfile": [*rows["ContextProfile"], context("c2", "service", day=3)],
+        "Profile": [*rows["Profile"], blob("c2", {"location": "Bonn", "serviceType": "law", "coreValues": ["calm"]})],
+    }
+    after = w.app.events.head()
+    report = w.run(later)
+    assert _is_green(report)
+    assert sorted(w.topics(after)) == ["intent.declared", "profile.conflict_recorded", "profile.updated"]
+    second = intent_id(U1, Context.SERVICE)
+    assert w.row(intents.MODEL, second)["fields"] == {"service_type": "law"}
+    # gone from the source: told, and left
+    before = tables(w.app)
+    report = w.run(rows)
+    assert {(entry["table"], entry["id"], entry["deleted"]) for entry in report["gone"]} == {
+        ("ContextProfile", "c2", False),
+        ("Profile", "pc2", False),
+    }
+    assert tables(w.app) == before
+    report = w.run(rows, apply_deletes=True)
+    assert _is_green(report)
+    assert report["snapshots"]["withdrawn"] == 2
+    assert w.app.reads.find(intents.MODEL, (second,)) is None
+    assert w.row(profiles.MODEL, P1)["conflicts"] == {}
+    w.again(apply_deletes=True)
+    # and there once more
+    assert _is_green(w.run(later))
+    assert w.row(intents.MODEL, second)["fields"] == {"service_type": "law"}
+
+
+def test_a_root_that_is_gone_is_withdrawn_unless_people_changed_it(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    rows = _contexts()
+    rows["User"].append(user("u2", name="Eva"))
+    w.run(rows)
+    w.live(ChangeContact(account_id=U1, name="Ida"))
+    report = w.run({"User": [user("u3")]}, apply_deletes=True)
+    assert [entry["bundle"] for entry in report["kept"]] == ["u1"]
+    assert w.app.reads.find(accounts.MODEL, (SYSTEM.stream_of("u2"),)) is None
+    assert w.row(accounts.MODEL, U1)["name"] == "Ida"
+    rows["User"].append(user("u3"))
+    assert _is_green(w.run(rows))
+    assert w.row(accounts.MODEL, SYSTEM.stream_of("u2"))["name"] == "Eva"
+
+
+def test_what_no_event_expresses_is_told_from_the_beginning_or_left_to_people(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    w.run(_contexts())
+    moved = _contexts()
+    moved["User"] = [user(name="Ada", createdAt="2022-01-01T00:00:00Z")]
+    report = w.run(moved)
+    assert _is_green(report)
+    assert "legacy.import_withdrawn" in report["events"]["by_topic"]
+    assert str(w.row(accounts.MODEL, U1)["registered_at"]).startswith("2022")
+    w.live(ChangeContact(account_id=U1, phone="1"))
+    moved["User"] = [user(name="Ada", createdAt="2021-01-01T00:00:00Z")]
+    report = w.run(moved)
+    assert [(entry["bundle"], entry["fields"]) for entry in report["pending"]] == [("u1", ["accounts.registered_at"])]
+
+
+def _cases(*more: dict[str, Any], of: str = "em_tramite", **fields: Any) -> dict[str, list[Any]]:
+    return {
+        "individualProcesses": [process(status=of, **fields)],
+        "individualProcessStatuses": [status("s1", "em_tramite", 2, active=not more), *more],
+        "caseStatuses": [case_status("k1", "rnm")],
+        "users": [{"_id": "a1"}],
+    }
+
+
+def test_a_history_that_went_on_in_the_legacy_system(world: Callable[[str], World]) -> None:
+    w = world("cases")
+    w.run(_cases(funcao="Cook"))
+    after = w.app.events.head()
+    report = w.run(_cases(status("s2", "deferido", 5, active=True), of="deferido", funcao="Chef"))
+    assert _is_green(report)
+    assert (report["pending"], report["kept"]) == ([], [])
+    assert w.topics(after) == ["case.status_changed", "case.updated"]
+    case = w.row(cases.MODEL, CASE_ID)
+    assert (case["status"], case["status_entry"], case["fields"]) == ("deferido", 3, {"funcao": "Chef"})
+    # a straggler takes its place between the two, and the live change behind them stands
+    w.live(ChangeCaseStatus(case_id=CASE_ID, status="rnm", effective_at=when(10)))
+    straggler = status("s3", "exigencia", 3)
+    report = w.run(_cases(status("s2", "deferido", 5, active=True), straggler, of="deferido", funcao="Chef"))
+    assert _is_green(report)
+    entries = sorted(w.app.reads.fetch(status_history.MODEL, owner_id=CASE_ID), key=lambda row: row["active_from"])
+    assert [(row["entry"], row["status"]) for row in entries] == [
+        (2, "em_tramite"), (6, "exigencia"), (3, "deferido"), (5, "rnm")
+    ]  # fmt: skip
+    w.again()
+
+
+def test_a_status_both_sides_changed_stays_live(world: Callable[[str], World]) -> None:
+    w = world("cases")
+    w.run(_cases())
+    w.live(ChangeCaseStatus(case_id=CASE_ID, status="rnm", effective_at=when(4)))
+    w.live(DefineStatus(code="rnm", catalogue="case_codes", name="Registro"))
+    report = w.run(_cases(status("s2", "deferido", 5, active=True), of="deferido"))
+    assert _is_green(report)
+    assert [(entry["field"], entry["live"], entry["legacy"]) for entry in report["kept"]] == [
+        ("status", "rnm", "deferido")
+    ]
+    assert w.row(cases.MODEL, CASE_ID)["status"] == "rnm"
+    w.again()
+
+
+def test_a_status_people_defined_first_keeps_what_they_set(world: Callable[[str], World]) -> None:
+    w = world("cases")
+    w.live(DefineStatus(code="rnm", catalogue="case_codes", name="Registro", sort_order=3))
+    report = w.run(_cases())
+    assert _is_green(report)
+    assert report["pending"] == []
+    assert {(entry["field"], entry["live"]) for entry in report["kept"]} == {("name", "Registro"), ("sort_order", 3)}
+    w.again()
+
+
+def test_an_author_stays_whatever_users_a_later_export_holds(world: Callable[[str], World]) -> None:
+    w = world("cases")
+    w.run(_cases())
+    later = _cases()
+    later["users"] = [{"_id": "a2"}]
+    report = w.run(later)
+    assert report["reconcile"]["unexplained"] == report["reconcile"]["missing"] == 0
+    assert w.app.reads.fetch(status_history.MODEL, owner_id=CASE_ID)[0]["changed_by"] == AUTHOR
+
+
+# --- taking back, retrying, deriving anew, approving ------------------------------------------------------------------
+
+
+def test_a_rollback_leaves_the_tables_as_if_nothing_had_run_and_a_later_run_imports_again(
+    world: Callable[[str], World],
+) -> None:
+    for system, rows in (("contexts", _contexts()), ("cases", _cases(status("s2", "deferido", 5, active=True)))):
+        w = world(system)
+        w.app.catch_up()
+        empty = tables(w.app)
+        w.run(rows)
+        imported, head = tables(w.app), w.app.events.head()
+        preview = rollback(w.app, system, watch, force=False, apply=False)
+        assert (preview["records"], w.app.events.head()) == (sum(map(len, rows.values())), head)
+        report = rollback(w.app, system, watch, force=False, apply=True)
+        assert report["records"] == preview["records"]
+        assert tables(w.app) == empty
+        assert rollback(w.app, system, watch, force=False, apply=True)["records"] == 0
+        assert _is_green(w.run(rows))
+        again = tables(w.app)
+        assert {name: len(found) for name, found in again.items()} == {
+            name: len(found) for name, found in imported.items()
+        }
+        w.again()
+        assert _is_green(w.verify())
+
+
+def test_what_was_changed_live_is_left_by_a_rollback_unless_forced(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    rows = _contexts()
+    rows["User"].append(user("u2"))
+    w.run(rows)
+    w.live(DeclareIntent(account_id=U1, context=Context.SERVICE))  # a live record of an imported account
+    report = rollback(w.app, "contexts", watch, force=False, apply=True)
+    assert [entry["bundle"] for entry in report["live_changes"]] == ["u1"]
+    assert w.app.reads.find(accounts.MODEL, (SYSTEM.stream_of("u2"),)) is None
+    w.row(accounts.MODEL, U1)
+    rollback(w.app, "contexts", watch, ["u1"], force=True, apply=True)
+    assert w.app.reads.find(accounts.MODEL, (U1,)) is None
+
+
+def test_only_what_was_quarantined_is_read_again(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    broken = context("c2", "business")
+    rows = {**_contexts(), "ContextProfile": [context("c1"), broken]}
+    w.run(rows)
+    mended = {**rows, "ContextProfile": [context("c1"), context("c2", "service")], "User": [user(), user("u9")]}
+    w.export(**mended)
+    report = retry(w.app, w.migration(), watch)
+    assert (report["snapshots"]["read"], report["quarantine"]) == (5, [])
+    assert w.row(intents.MODEL, intent_id(U1, Context.SERVICE))["context_profile_id"] == "c2"
+    assert w.app.reads.find(accounts.MODEL, (SYSTEM.stream_of("u9"),)) is None
+    assert retry(w.app, w.migration(), watch)["snapshots"]["read"] == 0
+
+
+def test_recorded_snapshots_are_derived_anew_under_a_changed_mapping(
+    world: Callable[[str], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = world("contexts")
+    w.run(_contexts(coreValues=["calm"]))
+    w.live(UpdateProfile(profile_id=P1, changes={"core_values": ["own"]}))
+    assert rederive(w.app, "contexts", watch, apply=False)["changes"] == []
+    monkeypatch.setattr(type(SYSTEM), "mapping_version", SYSTEM.mapping_version + 1)
+    monkeypatch.setattr("migrations_replay.systems.contexts.FIRST_NON_EMPTY", {"name": "name"})
+    monkeypatch.setattr("migrations_replay.systems.contexts.UNIONS", {})
+    head = w.app.events.head()
+    preview = rederive(w.app, "contexts", watch, apply=False)
+    assert w.app.events.head() == head
+    assert [(line["bundle"], line["field"], line["old"]) for line in preview["changes"]] == [("u1", "location", "Rome")]
+    assert [line["field"] for line in preview["kept"]] == ["core_values"]
+    report = rederive(w.app, "contexts", watch, apply=True)
+    assert report["changes"] == preview["changes"]
+    assert "location" not in w.row(profiles.MODEL, P1)["fields"]
+    assert rederive(w.app, "contexts", watch, apply=True)["events"]["appended"] == 0
+
+
+def test_an_approved_difference_is_no_breach(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    w.run(_contexts())
+    w.export(**_contexts(location="Oslo"))
+    assert not _is_green(w.verify())
+    named = [leaf_name(line) for line in w.verify()["differences"]]
+    approvals = [{"leaf": leaf, "approver": "Eva", "reason": "moved"} for leaf in [*dict.fromkeys(named), "User/u1/x"]]
+    report = verify(w.app, w.migration(approvals=read_approvals(json.dumps(approvals).encode())), watch)
+    assert _is_green(report)
+    assert "Profile/pc1/data/location" in named
+    assert report["unused_approvals"] == ["User/u1/x"]
+    assert {line["approver"] for line in report["differences"]} == {"Eva"}
+    for wrong in (b"{}", b'[{"leaf": "a"}]', json.dumps([*approvals, approvals[0]]).encode()):
+        with pytest.raises(InputUnreadable):
+            read_approvals(wrong)
+
+
+def test_an_erased_person_does_not_come_back(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    w.run(_contexts())
+    w.live(EraseAccount(account_id=U1, reason="asked for it"))
+    head = w.app.events.head()
+    report = w.run(_contexts(location="Oslo"))
+    assert report["snapshots"]["erased"] == 4
+    assert w.app.events.head() == head
+    assert report["reconcile"]["erased"] == report["leaves"]["total"]
+    assert _is_green(report)
