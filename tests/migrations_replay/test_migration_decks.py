@@ -13,9 +13,10 @@ import psycopg
 import pytest
 
 from adapters.legacy.source import open_source
-from adapters.migration import Migration, run, to_legacy, verify
+from adapters.migration import Migration, run, verify
 from adapters.postgres.mapper import canonical_json
 from adapters.samples.decks import GROUPS, write_sample
+from adapters.taken_in import to_legacy
 from domain.access import Actor
 from domain.identity import EnsureProfile, SyncIdentity
 from domain.profile import UpdateProfile
