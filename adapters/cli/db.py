@@ -9,9 +9,11 @@ import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from adapters.bootstrap import Application, application, database_url, embedded, server_version
+from adapters.cli.audit_keys import checkpoint_folder, key_folder
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson
 from adapters.master_key import key_file
+from adapters.postgres.resealing import reseal
 from adapters.settings import Settings, load_settings
 from domain.errors import ConfigurationInvalid, SchemaMismatch
 from projections.all import READ_MODELS
@@ -77,6 +79,21 @@ def status(*, as_json: AsJson = False) -> None:
     out.json(found)
     out.pairs(found)
     out.next(_advice(found))
+
+
+@app.command()
+def seal(*, as_json: AsJson = False) -> None:
+    """Seal what was stored before sealing was on; works until the first checkpoint, and goes on where it was stopped.
+
+    The log is written anew, so take a backup first. Commands go on meanwhile, but for a moment at the end.
+    """
+    out, settings = Output(as_json=as_json), load_settings()
+    with application(settings) as opened, out.progress() as watch:
+        checkpoints = len(checkpoint_folder(None).known(key_folder().known()))
+        done = reseal(opened.events, opened.audit, checkpoints, lambda at, head: watch("seal", at, head))
+    out.json(done._asdict())
+    out.line(f"{done.events} events and {done.receipts} receipts are sealed.")
+    out.next("`dossier audit checkpoint` signs the log as it is now")
 
 
 @app.command()

@@ -90,15 +90,30 @@ def encode(new: NewEvent, key: SubjectKey | None = None) -> bytes:
     secret: dict[str, Any] = {"data": {name: values[name] for name in personal}}
     if provenance := metadata.pop("provenance", None):
         secret["provenance"] = provenance
-    sealed = key.seal(canonical_json(secret), _place(new.stream, new.version, event.topic, event.schema_version))
-    return canonical_json(
-        {
-            "data": {name: value for name, value in values.items() if name not in personal},
-            "meta": metadata,
-            "sealed": base64.b64encode(sealed).decode("ascii"),
-            "v": event.schema_version,
-        }
-    )
+    clear = {name: value for name, value in values.items() if name not in personal}
+    place = _place(new.stream, new.version, event.topic, event.schema_version)
+    return _sealed(key, secret, place, {"data": clear, "meta": metadata, "v": event.schema_version})
+
+
+def seal_body(stream: UUID, version: int, topic: str, body: bytes, key: SubjectKey) -> bytes:
+    """Return a body that was stored open as a sealed one, of the schema version it has.
+
+    Sealed is all but what its present type knows and does not mark as personal.
+    """
+    found = orjson.loads(body)
+    known = EVENT_TYPES[topic].model_fields.keys() if topic in EVENT_TYPES else ()
+    clear = {name: value for name, value in found["data"].items() if name in known} if known else {}
+    for name in _personal(EVENT_TYPES[topic]) if known else ():
+        clear.pop(name, None)
+    secret: dict[str, Any] = {"data": {name: value for name, value in found["data"].items() if name not in clear}}
+    if provenance := found["meta"].pop("provenance", None):
+        secret["provenance"] = provenance
+    return _sealed(key, secret, _place(stream, version, topic, found["v"]), {**found, "data": clear})
+
+
+def _sealed(key: SubjectKey, secret: dict[str, Any], place: bytes, clear: dict[str, Any]) -> bytes:
+    sealed = base64.b64encode(key.seal(canonical_json(secret), place)).decode("ascii")
+    return canonical_json({**clear, "sealed": sealed})
 
 
 def sealed_for(new: NewEvent) -> UUID | None:

@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg import errors as pg
 
+from adapters.audit.store import verify_store
 from adapters.master_key import master_keys, read_file, write_file
 from adapters.postgres.event_store import PostgresEventStore, open_pool
 from adapters.postgres.mapper import canonical_json, decode, encode, sealed_for, subject_of_sealed
+from adapters.postgres.resealing import reseal
 from adapters.sealing import MasterKeys, key_text, new_key, read_keys
 from adapters.settings import Settings, load_settings
 from domain.access import Actor
@@ -20,6 +22,7 @@ from domain.errors import CommandIdReused, ConfigurationInvalid, RuleViolated, S
 from domain.event import ERASED, EVENT_TYPES, EventMetadata, NewEvent, personal_fields
 from domain.service import Dossier
 from tests.adapters.test_golden import GOLDEN, TOPICS
+from tests.support.application import application_at
 from tests.support.examples import ACCOUNT_ID, EVENTS, METADATA, STREAM_ID
 from tests.support.sealing import MASTER_KEY, SUBJECT_KEY, master
 
@@ -230,3 +233,31 @@ def test_a_malformed_master_key_is_refused_without_being_told(monkeypatch: pytes
         load_settings()
     assert "DOSSIER_MASTER_KEY" in refused.value.message
     assert "hunter2" not in str(refused.value)
+
+
+# --- what was stored before ----------------------------------------------------------------------------------------
+
+
+def test_what_was_stored_open_is_sealed_once_before_the_first_checkpoint(fresh: str) -> None:
+    with application_at(fresh) as app:
+        unsealed, register = PostgresEventStore(app.pool), RegisterAccount(account_id=uuid4(), email="open@example.org")
+        dossier, command_id = _dossier(unsealed), uuid4()
+        receipt = dossier.execute(register, actor=OPERATOR, command_id=command_id)
+        old = GOLDEN / "account.registered.v1.json"
+        position = unsealed.append_rows([(STREAM_ID, 1, "account.registered", old.read_bytes())])
+        app.audit.catch_up()
+        with pytest.raises(RuleViolated, match="checkpoints"):
+            reseal(app.events, app.audit, 1, lambda done, total: None)
+        assert reseal(app.events, app.audit, 0, lambda done, total: None) == (2, 1)
+        assert b"open@example.org" not in _bodies(app.events)
+        read = app.events.load([register.account_id, STREAM_ID])
+        assert read[register.account_id][0].event.email == "open@example.org"
+        assert read[STREAM_ID][0] == decode(STREAM_ID, 1, position, "account.registered", old.read_bytes())
+        assert _dossier(app.events).execute(register, actor=OPERATOR, command_id=command_id) == receipt
+        with app.pool.connection() as connection:
+            assert connection.execute("SELECT length(digest) FROM store.receipts").fetchall() == [(48,)]
+            with pytest.raises(pg.InsufficientPrivilege):
+                connection.execute("UPDATE store.stored_events SET topic = 'x'")
+        assert reseal(app.events, app.audit, 0, lambda done, total: None) == (0, 0)
+        app.audit.catch_up()
+        assert not verify_store(app.audit, [], lambda done, total: None).findings
