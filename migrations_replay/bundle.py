@@ -43,9 +43,11 @@ class LegacySource(Protocol):
 class LegacyTable:
     """How a table hangs together with others: the table its rows belong to, the field that says so, and references.
 
-    A row whose parent is not there cannot be taken in; a reference that leads to none of its tables is a finding. Rows
-    with the same value in the field `one_by` make one bundle. Other rows refer to a row by the field `named_by`, if it
-    has a value there, instead of its key. `json_columns` hold JSON, also where an export can only say it as text.
+    A row whose parent is not there cannot be taken in; a reference that leads to none of its tables is a finding. It is
+    a field, or one inside an object (`resume/projects`), and may hold a list of keys. Rows with the same value in the
+    field `one_by` make one bundle. Other rows refer to a row by the field `named_by`, if it has a value there, instead
+    of its key. `json_columns` hold JSON, also where an export can only say it as text. An export may lack an `optional`
+    table.
     """
 
     parent_field: str = ""
@@ -54,6 +56,7 @@ class LegacyTable:
     one_by: str = ""
     named_by: str = ""
     json_columns: frozenset[str] = frozenset()
+    optional: bool = False
 
 
 class LegacyTables(Protocol):
@@ -77,7 +80,7 @@ class LegacyRecord:
     """A row or document of a legacy system as found.
 
     `parent` is the key of the record it depends on; `dangling` names references that lead to no record, `foreign` those
-    to records of another bundle.
+    to records of another bundle; one in a list by its place there (`favoriteUsers/3`).
     """
 
     table: str
@@ -161,6 +164,17 @@ def _agreed(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _keys_in(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, str]]:
+    """Yield the keys a reference holds and where each stands: `personId`, or `favoriteUsers/3` in a list."""
+    value: Any = document
+    for step in name.split("/"):
+        value = value.get(step) if isinstance(value, dict) else None
+    listed = [(f"{name}/{index}", item) for index, item in enumerate(value)] if isinstance(value, list) else []
+    for where, item in listed or [(name, value)]:
+        if (key := convert.key(item)) is not None:
+            yield where, key
+
+
 class _Refusal(NamedTuple):
     """Where a record stands that was set aside, and why."""
 
@@ -204,7 +218,8 @@ class BundleIndex:
         present = {*self.tables}
         for older, newer in self._system.renamed.items():
             present |= {older, newer} if {older, newer} & present else set()
-        return [table for table in self._system.tables if table not in present]
+        tables = self._system.tables.items()
+        return [table for table, shape in tables if not shape.optional and table not in present]
 
     @property
     def bundles(self) -> int:
@@ -384,16 +399,14 @@ class BundleIndex:
         shape = self._system.tables.get(table, LegacyTable())
         dangling, foreign = set(), set()
         for name, targets in shape.references.items():
-            points_to = convert.key(document.get(name))
             # What the system does not name and the export does not have cannot be checked.
             checked = [target for target in targets if target in self._system.tables or target in self._keys]
-            if points_to is None or not checked:
-                continue
-            found = next((target for target in checked if self.exists(target, points_to)), None)
-            if found is None:
-                dangling.add(name)
-            elif self._root_of[self._keys[found].get(points_to, number)] != self._root_of[number]:
-                foreign.add(name)
+            for where, points_to in _keys_in(document, name) if checked else ():
+                found = next((target for target in checked if self.exists(target, points_to)), None)
+                if found is None:
+                    dangling.add(where)
+                elif self._root_of[self._keys[found].get(points_to, number)] != self._root_of[number]:
+                    foreign.add(where)
         belongs_to = shape.parent_field or shape.named_by
         parent = convert.key(document.get(belongs_to)) if belongs_to else None
         return LegacyRecord(

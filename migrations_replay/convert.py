@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,7 +15,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,6}0*)?)?)([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _OPENINGS: Final = 2
+LEAST_INCHES: Final = 36
+MOST_INCHES: Final = 96
 MAX_KEY: Final = 500
 
 
@@ -53,6 +56,53 @@ def instant(value: Any) -> datetime:
     except (ValueError, OverflowError) as error:
         raise Unreadable("no point in time anybody can mean") from error
     raise Unreadable("a point in time is expected")
+
+
+def number(value: Any) -> int | float:
+    """Read a number by its value. A text is not one, whatever it says: NaN leaves some exports as a text."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    raise Unreadable("a number is expected")
+
+
+def flag(value: Any) -> bool:
+    """Read a yes or no; 1 and "true" are neither."""
+    if isinstance(value, bool):
+        return value
+    raise Unreadable("true or false is expected")
+
+
+def day(value: Any) -> str:
+    """Read a day (`YYYY-MM-DD`), which stays a day; a point in time is not one."""
+    found = text(value)
+    try:
+        if _DAY.fullmatch(found):
+            return date.fromisoformat(found).isoformat()
+    except ValueError as error:
+        raise Unreadable("no day anybody can mean") from error
+    raise Unreadable("a day is expected")
+
+
+def instant_text(value: Any) -> str:
+    """Read a point in time (ISO text with its zone, or ms since 1970) into the text by which fields hold one."""
+    return f"{instant(value).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def size(value: Any) -> str:
+    """Read a clothing size: a text as it is; a number, as the oldest rows have it, by its shortest text (`9.5`)."""
+    if isinstance(value, str):
+        return text(value)
+    found = number(value)
+    return str(int(found)) if float(found).is_integer() else repr(found)
+
+
+def inches(value: Any) -> tuple[int, int | float]:
+    """Read a height that is a single number into feet and inches; only from 36 to 96 is it inches for certain."""
+    found = number(value)
+    if not LEAST_INCHES <= found <= MOST_INCHES:
+        raise Unreadable("no height in inches")
+    feet = int(found // 12)
+    return feet, found - 12 * feet
 
 
 def exact(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.items.item_kind import ItemKind
-from domain.vocabulary import anything, number, text, texts
+from domain.vocabulary import anything, json_object, number, text, texts
 
 ITEM: Final = ItemKind(
     name="training",
@@ -22,6 +22,7 @@ ITEM: Final = ItemKind(
         "references": anything(),
         "visibility": text(),
         "order_index": number(),
+        "particulars": json_object(),  # texts that only older records have
         "profile_type": text("dancer", "choreographer"),
     },
     listed_in="training",
