@@ -65,13 +65,6 @@ def number(value: Any) -> int | float:
     raise Unreadable("a number is expected")
 
 
-def flag(value: Any) -> bool:
-    """Read a yes or no; 1 and "true" are neither."""
-    if isinstance(value, bool):
-        return value
-    raise Unreadable("true or false is expected")
-
-
 def day(value: Any) -> str:
     """Read a day (`YYYY-MM-DD`), which stays a day; a point in time is not one."""
     found = text(value)

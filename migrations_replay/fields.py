@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from operator import getitem
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from domain.profile import ProfileConflictRecorded
 from domain.values import is_unset, same_json
 from migrations_replay import convert
 from migrations_replay.convert import Unreadable
-from migrations_replay.facts import Facts, Place, Provenance, RecordFacts, pointer_to, unique
+from migrations_replay.facts import Facts, Normal, Place, Provenance, RecordFacts, pointer_to, unique
 from migrations_replay.leaves import CONFLICTING, MAPPED, NORMALISED
-from migrations_replay.reading import Reader, Reading, Step, unreadable, unset
+from migrations_replay.reading import Leaf, One, Reader, Reading, Step, given_back, steps_back, unreadable, unset
 
+_AS_IT_IS: Final = One()
 _DEPTH_OF_CONFLICTS: Final = 2
 """A conflict names a field, or one key of an object field; one further inside is told by the key it stands under."""
 
@@ -22,15 +24,49 @@ _DEPTH_OF_CONFLICTS: Final = 2
 class Field(NamedTuple):
     """A legacy column and what it becomes: the target's path (`attributes/gender`), and the reader of its value.
 
-    Without a target the value is an object of targets.
+    Without a target the value is an object of targets, and `back` says in which column each of them comes back.
     """
 
     target: str
     reader: Reader
+    back: Mapping[str, str] = MappingProxyType({})
 
 
 Columns = Mapping[str, "Field | Columns"]
 """Legacy name → field; an object whose parts are fields by themselves is a map again."""
+
+
+class Back:
+    """The columns read backwards: from fields to the legacy document that has them, each in its newest column."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._ways: dict[tuple[str, ...], tuple[tuple[str, ...], Reader]] = {}
+        self._add(columns, ())
+
+    def _add(self, columns: Columns, above: tuple[str, ...]) -> None:
+        for name, column in columns.items():
+            if not isinstance(column, Field):
+                self._add(column, (*above, name))
+            elif column.target:
+                self._ways.setdefault(tuple(column.target.split("/")), ((*above, name), column.reader))
+            else:
+                for target, back_as in column.back.items():
+                    self._ways.setdefault((target,), ((back_as,), column.reader))
+
+    def normal(self, path: tuple[str, ...], leaf: Leaf) -> Normal:
+        """Return how a leaf comes back: in which column, and as what."""
+        legacy, reader = self._ways.get(path, (path[-1:], _AS_IT_IS))
+        value = leaf.value if leaf.steps else given_back(reader, leaf.value)
+        return Normal(pointer_to(*legacy, *steps_back(reader, leaf.steps)), value)
+
+    def document(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns that hold these fields."""
+        document: dict[str, Any] = {}
+        for path, (legacy, reader) in self._ways.items():
+            value = _at(fields, path)
+            if value is not None:
+                _put(document, legacy, given_back(reader, value))
+        return document
 
 
 class Offer(NamedTuple):
@@ -136,10 +172,12 @@ class Settlement:
         found: Iterable[Offer],
         place: Callable[[tuple[str, ...]], Place],
         rule: Callable[[list[Offer]], str] = newest_column,
+        *,
+        back: Callable[[RecordFacts], Back],
     ) -> Settled:
         """Choose the first that is set for each target; the others are equal to it or in conflict with it.
 
-        `place` says where a target is, `rule` names what chose among offers that differ.
+        `place` says where a target is, `rule` names what chose among offers that differ, `back` rebuilds a record.
         """
         settled = Settled({}, {}, {})
         by_path: dict[tuple[str, ...], list[Offer]] = {}
@@ -151,7 +189,7 @@ class Settlement:
             winner = offered[0]
             _put(settled.fields, path, winner.reading.value)
             for offer in offered:
-                if _mark(offer, winner.reading.value, place(path)):
+                if _mark(offer, winner.reading.value, place(path), back(offer.facts)):
                     name = "/".join(path[:_DEPTH_OF_CONFLICTS])
                     sources = settled.provenance.get(name, ())
                     settled.provenance[name] = (*sources, offer.facts.source(offer.pointer))
@@ -186,7 +224,7 @@ def _put(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     fields[path[-1]] = value
 
 
-def _mark(offer: Offer, chosen: Any, place: Place) -> bool:
+def _mark(offer: Offer, chosen: Any, place: Place, back: Back) -> bool:
     """Give the leaves of an offer their classes; tells whether anything of it is in its place."""
     given_up: set[str] = set()
     for leaf in offer.reading.leaves:
@@ -199,7 +237,7 @@ def _mark(offer: Offer, chosen: Any, place: Place) -> bool:
             continue
         if row.classes.get(leaf.pointer) != CONFLICTING:  # a text that holds JSON is one leaf with several values
             row.classes[leaf.pointer] = MAPPED if leaf.same else NORMALISED
-        row.expect(leaf.pointer, place.below(*leaf.steps), leaf.value)
+        row.expect(leaf.pointer, place.below(*leaf.steps), leaf.value, back.normal(offer.path, leaf))
     return any(leaf.pointer not in given_up for leaf in offer.reading.leaves)
 
 

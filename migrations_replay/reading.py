@@ -132,6 +132,8 @@ class One:
     shape: FieldShape = text()  # noqa: RUF009 – shapes are frozen
     older: Mapping[str, str] = field(default_factory=dict)
     convert: Callable[[Any], Any] | None = None
+    back: Callable[[Any], Any] | None = None
+    """What the value is in a legacy document, where that is not the value itself."""
 
     def read(self, record: LegacyRecord, pointer: str, raw: Any) -> Reading:
         """Read the value, and say whether it lies outside its vocabulary or limits, or refers to nothing."""
@@ -278,3 +280,31 @@ class References:
     def read(self, record: LegacyRecord, pointer: str, raw: Any) -> Reading:
         """Read the list."""
         return Many(Reference(self.became), self.distinct).read(record, pointer, raw)
+
+
+def given_back(reader: Reader, value: Any) -> Any:
+    """Return a value as a legacy document has it: with the legacy names of its parts."""
+    match reader:
+        case One(back=back) if back:
+            return back(value)
+        case Many(each=each) if isinstance(value, list):
+            return [given_back(each, item) for item in value]
+        case Parts() if isinstance(value, dict):
+            return {_legacy_name(reader, name): part for name, part in value.items()}
+        case _:
+            return value
+
+
+def steps_back(reader: Reader, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps inside a value as they are inside the value in a legacy document."""
+    match reader:
+        case Many(each=each) if steps:
+            return (steps[0], *steps_back(each, steps[1:]))
+        case Parts() if steps:
+            return (_legacy_name(reader, str(steps[0])), *steps[1:])
+        case _:
+            return steps
+
+
+def _legacy_name(reader: Parts, part: str) -> str:
+    return next((name for name, (target, _) in reader.names.items() if target == part), part)

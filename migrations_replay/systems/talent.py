@@ -7,7 +7,7 @@ become stands in `talent_columns.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -20,7 +20,7 @@ from domain.kinds import KINDS
 from domain.kinds.talent_fields import LEVELS
 from domain.profile import ProfileCreated, ProfileVerificationChanged, Verification
 from domain.streams import merged_profile_id
-from domain.values import is_unset, normal_text, same_json
+from domain.values import is_unset, normal_text, same_json, without_unset
 from domain.vocabulary import text
 from migrations_replay import convert
 from migrations_replay.bundle import Bundle, LegacyTable
@@ -30,6 +30,7 @@ from migrations_replay.facts import (
     Candidate,
     Facts,
     ImportedEvent,
+    Normal,
     Place,
     Provenance,
     RecordFacts,
@@ -39,10 +40,14 @@ from migrations_replay.facts import (
     unique,
     without_home,
 )
-from migrations_replay.fields import NEWEST_COLUMN, Columns, Offer, Settlement, offers, profile_conflicts
+from migrations_replay.fields import NEWEST_COLUMN, Back, Columns, Offer, Settlement, offers, profile_conflicts
 from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED
 from migrations_replay.reading import One
 from migrations_replay.systems.talent_columns import (
+    BACK_OF_ACCOUNT,
+    BACK_OF_BADGE,
+    BACK_OF_ITEM,
+    BACK_OF_PROFILE,
     NAME,
     OF_ACCOUNT,
     OF_HIGHLIGHT,
@@ -57,7 +62,9 @@ from migrations_replay.systems.talent_columns import (
 )
 
 if TYPE_CHECKING:
+    from migrations_replay.given_back import BundleRows
     from migrations_replay.replay import Outcome
+    from projections.read_model import Row
 
 KIND_OF: Final = {"dancers": "dancer", "choreographers": "choreographer"}
 TABLE_OF: Final = {kind: table for table, kind in KIND_OF.items()}
@@ -124,6 +131,13 @@ class TalentSystem:
         if bundle.root.table != self.root:
             return without_home(bundle)
         return _Talent(bundle).facts
+
+    def to_legacy(self, record: Row, rows: BundleRows) -> dict[str, Any]:
+        """Return the document of a record from the tables, each value in its newest column."""
+        back = _BACK.get(record["table_name"])
+        times = {"_creationTime": record["platform_created"], "createdAt": record["created"]}
+        document = back(record, rows) if back and record["became"] else {}
+        return without_unset({**document, "id": record["key"], **times, "updatedAt": record["updated"]})
 
     def rules(self, outcome: Outcome, counts: Mapping[str, Any]) -> list[Rule]:
         """Check what the plan of the team verifies, and what its scripts got wrong."""
@@ -213,6 +227,10 @@ class _Talent:
         for name in ("profileType", "activeProfileType"):
             if (said := self._says(name)) in kinds:
                 return said
+        for kind, name in POINTERS.items():
+            key = convert.key(self.user.record.document.get(name))
+            if any(row.record.key == key for row in rows[kind]):
+                return kind
         if kinds:
             oldest = min((row for kind in kinds for row in rows[kind]), key=self._age)
             return KIND_OF[oldest.record.table]
@@ -232,7 +250,7 @@ class _Talent:
             row.became = profile.id
             facts.key(row, "userId", Place("legacy_ids", row.snapshot, "parent_key"))
             row.expect("/userId", Place("profiles", profile.id, "account_id"), self.account_id)
-        settled = self.settlement.settle(profile.offers(), profile.place, _rule)
+        settled = self.settlement.settle(profile.offers(), profile.place, _rule, back=_profile_back)
         profile.fields, profile.provenance = settled.fields, settled.provenance
         if profile.home:
             self._skills(profile)
@@ -250,7 +268,8 @@ class _Talent:
         """Take the verified badge (T16)."""
         rows = [row for row in profile.rows if row.record.table == "choreographers"]
         found = [offer for row in rows for offer in offers(row, VERIFIED)]
-        settled = self.settlement.settle(found, lambda path: Place("profiles", profile.id, path[0]), _rule)
+        place = Place("profiles", profile.id, "verification")
+        settled = self.settlement.settle(found, lambda _: place, _rule, back=_badge_back)
         if settled.fields.get("verification") != Verification.VERIFIED:
             return []
         event = ProfileVerificationChanged(status=Verification.VERIFIED, previous=Verification.UNVERIFIED)
@@ -303,7 +322,8 @@ class _Talent:
             row.classes[found.pointer] = CONFLICTING
             return
         row.classes[found.pointer] = MAPPED if found.raw == name else NORMALISED
-        row.expect(found.pointer, profile.place(path)._replace(item=True), name)
+        back = Normal(pointer_to(found.pointer[1:], *path[1:]), name)
+        row.expect(found.pointer, profile.place(path)._replace(item=True), name, back)
 
     # --- the account (T10–T12, T17) ----------------------------------------------------------------------------------
 
@@ -314,7 +334,7 @@ class _Talent:
         if not self.profiles:  # what an unset column is, it is also where nothing becomes of it
             own = offers(user, OF_PROFILE["users"])
             found += [offer._replace(path=("details", *offer.path)) if offer.path else _below(offer) for offer in own]
-        settled = self.settlement.settle(found, self._place)
+        settled = self.settlement.settle(found, self._place, back=_account_back)
         details = settled.fields.setdefault("details", {})
         self._full_name(details)
         active = self._active(details)
@@ -423,7 +443,8 @@ class _Talent:
                     continue
                 row.classes["/isPrimary"] = NORMALISED
                 assert self.primary is not None
-                row.expect("/isPrimary", Place("accounts", self.account_id, "primary_profile_id"), self.primary.id)
+                place = Place("accounts", self.account_id, "primary_profile_id")
+                row.expect("/isPrimary", place, self.primary.id, Normal("/isPrimary", raw))
         if differs and self.primary is not None:
             values = unique([self.primary.kind, *marked])
             self.facts.conflict(self.user, "primary_profile", values, self.primary.kind, "earliest_created")
@@ -501,7 +522,9 @@ class _Talent:
         legacy_keys: dict[str, str],
     ) -> None:
         row.became = item_id
-        settled = self.settlement.settle(found, lambda path: Place("items", item_id, "fields", path))
+        back = BACK_OF_ITEM[kind]
+        place = Place("items", item_id, "fields")
+        settled = self.settlement.settle(found, lambda path: place.below(*path), back=lambda _: back)
         added_at = self.facts.occurred(row)
         if row.created or row.platform:
             at = "/createdAt" if row.created else pointer_to(PLATFORM_TIME)
@@ -554,5 +577,81 @@ def _rule(offered: list[Offer]) -> str:
         return NEWEST_COLUMN
     return "profile_over_user" if offered[-1].facts.record.table == "users" else "latest_row"
 
+
+# --- and back ---------------------------------------------------------------------------------------------------------
+
+
+def _account_back(_: RecordFacts) -> Back:
+    return BACK_OF_ACCOUNT
+
+
+def _badge_back(_: RecordFacts) -> Back:
+    return BACK_OF_BADGE
+
+
+def _profile_back(row: RecordFacts) -> Back:
+    return BACK_OF_PROFILE[row.record.table]
+
+
+def _user_document(record: Row, rows: BundleRows) -> dict[str, Any]:
+    account = rows.row("accounts", record["became"])
+    details = account.get("details") or {}
+    active = account.get("active_profile_id")
+    homes = [rows.row("profiles", merged_profile_id(record["became"], kind)) for kind in (*TABLE_OF, GUEST_KIND)]
+    named = (row for row in homes if row and row["kind"] == details.get("profile_type"))
+    home = next(named, None) or (rows.row("profiles", active) if active else {})
+    pointers = {
+        name: active if active == merged_profile_id(record["became"], kind) else details.get(f"active_{kind}_key")
+        for kind, name in POINTERS.items()
+    }
+    fields = dict(home.get("fields") or {})
+    if home.get("kind") == GUEST_KIND:
+        fields["location"] = fields.get("place")
+    active_kind = rows.row("profiles", active).get("kind") if active else None
+    return {
+        **BACK_OF_PROFILE["users"].document(fields),
+        **BACK_OF_ACCOUNT.document(account),
+        **pointers,
+        "activeProfileType": details.get("active_profile_type") or active_kind,
+    }
+
+
+def _profile_document(record: Row, rows: BundleRows) -> dict[str, Any]:
+    profile = rows.row("profiles", record["became"])
+    account = rows.row("accounts", profile.get("account_id"))
+    return {
+        **BACK_OF_PROFILE[record["table_name"]].document(profile.get("fields") or {}),
+        **BACK_OF_BADGE.document(profile),
+        "userId": record["parent_key"],
+        "isPrimary": account.get("primary_profile_id") == record["became"],
+    }
+
+
+def _item_document(record: Row, rows: BundleRows) -> dict[str, Any]:
+    item = rows.row("items", record["became"])
+    fields = item.get("fields") or {}
+    kind = item.get("kind", "project")
+    old_training = {"type": kind} if kind == "training" and record["table_name"] in PROJECTS else {}
+    parent = "dancerId" if kind == "highlight" else "userId"
+    return {
+        **(fields.get("particulars") or {}),
+        **BACK_OF_ITEM[kind].document(fields),
+        **old_training,
+        parent: record["parent_key"],
+        "profileId": (item.get("legacy_keys") or {}).get("profile_id"),
+    }
+
+
+def _skill_document(record: Row, rows: BundleRows) -> dict[str, Any]:
+    fields = rows.row("profiles", record["became"]).get("fields") or {}
+    return {"userId": record["parent_key"], "name": fields.get("skills"), "proficiency": fields.get("skill_levels")}
+
+
+_BACK: Final[Mapping[str, Callable[[Row, BundleRows], dict[str, Any]]]] = {
+    "users": _user_document,
+    **dict.fromkeys(KIND_OF, _profile_document),
+    **dict.fromkeys((*PROJECTS, "training", "highlights"), _item_document),
+    "skills": _skill_document,
+}
 
 SYSTEM: Final = TalentSystem()

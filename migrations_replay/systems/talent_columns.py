@@ -20,7 +20,7 @@ from domain.streams import imported_id
 from domain.vocabulary import FieldShape, flag, text
 from migrations_replay import convert
 from migrations_replay.bundle import LegacyRecord
-from migrations_replay.fields import Columns, Field
+from migrations_replay.fields import Back, Columns, Field
 from migrations_replay.reading import (
     Anything,
     Exact,
@@ -176,6 +176,10 @@ def _verification(raw: Any) -> str:
     return Verification.VERIFIED if convert.flag(raw) else Verification.UNVERIFIED
 
 
+def _is_verified(status: str) -> bool:
+    return status == Verification.VERIFIED
+
+
 def _roles(raw: Any) -> list[str]:
     return ["admin"] if convert.flag(raw) else []
 
@@ -244,7 +248,7 @@ def _sizes(group: str) -> Columns:
 
 _RESUME: Final[Columns] = {
     "projects": Field("projects", References(_project)),
-    "skills": Field("", Skills()),
+    "skills": Field("", Skills(), {"skills": "skills", "skill_levels": "skillLevels"}),
     "genres": _texts("genres"),
 }
 
@@ -255,7 +259,7 @@ ONBOARDING: Final[Columns] = {
     "onboardingVersion": _one("onboarding_version"),
     "currentOnboardingStep": _one("onboarding_step"),
     "currentOnboardingStepIndex": _one("onboarding_step_index"),
-    "onboardingStep": Field("", OldStep()),
+    "onboardingStep": Field("", OldStep(), {"onboarding_step_number": "onboardingStep"}),
 }
 """What the account keeps of a user who has no profile (T12)."""
 
@@ -314,7 +318,7 @@ _PROFILE: Final[Columns] = {
     "favoriteChoreographers": Field("favorite_choreographers", References(str)),
 }
 
-VERIFIED: Final[Columns] = {"verified": Field("verification", One(text(), convert=_verification))}
+VERIFIED: Final[Columns] = {"verified": Field("verification", One(text(), convert=_verification, back=_is_verified))}
 """A badge is not a field its owner may set: it becomes the verification of the profile (T16)."""
 
 OF_PROFILE: Final[Mapping[str, Columns]] = {
@@ -340,7 +344,7 @@ OF_PROFILE: Final[Mapping[str, Columns]] = {
 OF_ACCOUNT: Final[Columns] = {
     "email": Field("email", One()),
     "phone": Field("phone", One()),
-    "isAdmin": Field("roles", One(flag(), convert=_roles)),
+    "isAdmin": Field("roles", One(flag(), convert=_roles, back=lambda roles: "admin" in roles)),
     "tokenId": _one("token_id", ACCOUNT_DETAILS, under="details/"),
     "type": _one("member_type", ACCOUNT_DETAILS, under="details/"),
     "firstName": _one("first_name", ACCOUNT_DETAILS, under="details/"),
@@ -354,7 +358,7 @@ OF_ACCOUNT: Final[Columns] = {
         Many(
             _named(
                 _each(ACCOUNT_DETAILS["push_tokens"]),
-                token="token",
+                token="token",  # noqa: S106 – a name
                 platform="platform",
                 updatedAt="updated_at",
             )
@@ -362,6 +366,17 @@ OF_ACCOUNT: Final[Columns] = {
     ),
 }
 """The columns of `users` that belong to the account (T10, T11)."""
+
+
+def _under_details(columns: Columns) -> Columns:
+    """Return columns of a profile as those of the account's details."""
+    fields = {name: column for name, column in columns.items() if isinstance(column, Field)}
+    return {
+        name: Field(f"details/{column.target}", column.reader)
+        if column.target
+        else Field("details/onboarding_step_number", column.reader)
+        for name, column in fields.items()
+    }
 
 
 def _item(kind: str, **columns: str | Reader) -> Columns:
@@ -420,3 +435,9 @@ OF_HIGHLIGHT: Final[Columns] = {
     **_item("highlight", imageId="image_id", position="position"),
     "projectId": Field("project_id", Reference(_project)),
 }
+
+_FULL_NAME: Final = Field("details/full_name", One())
+BACK_OF_ACCOUNT: Final = Back({**OF_ACCOUNT, "fullName": _FULL_NAME, **_under_details(ONBOARDING)})
+BACK_OF_PROFILE: Final = {table: Back(columns) for table, columns in OF_PROFILE.items()}
+BACK_OF_BADGE: Final = Back(VERIFIED)
+BACK_OF_ITEM: Final = {"project": Back(OF_PROJECT), "training": Back(OF_TRAINING), "highlight": Back(OF_HIGHLIGHT)}
