@@ -600,14 +600,14 @@ def _user_document(record: Row, rows: BundleRows) -> dict[str, Any]:
     homes = [rows.row("profiles", merged_profile_id(record["became"], kind)) for kind in (*TABLE_OF, GUEST_KIND)]
     named = (row for row in homes if row and row["kind"] == details.get("profile_type"))
     home = next(named, None) or (rows.row("profiles", active) if active else {})
+    active_kind = rows.row("profiles", active).get("kind") if active else None
     pointers = {
-        name: active if active == merged_profile_id(record["became"], kind) else details.get(f"active_{kind}_key")
+        name: details.get(f"active_{kind}_key") or (active if kind == active_kind else None)
         for kind, name in POINTERS.items()
     }
     fields = dict(home.get("fields") or {})
     if home.get("kind") == GUEST_KIND:
         fields["location"] = fields.get("place")
-    active_kind = rows.row("profiles", active).get("kind") if active else None
     return {
         **BACK_OF_PROFILE["users"].document(fields),
         **BACK_OF_ACCOUNT.document(account),
