@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import reduce
 from operator import getitem
 from types import MappingProxyType
@@ -147,14 +148,13 @@ def newest_column(_: list[Offer]) -> str:
     return NEWEST_COLUMN
 
 
-def _by_target(offer: Offer) -> Iterator[Offer]:
-    """Yield an offer, or, where one value has several targets, an offer for each of them."""
+def by_target(offer: Offer) -> Iterator[Offer]:
+    """Yield an offer, or, where one value has several targets, an offer for each of them and one of what is beside."""
     value = offer.reading.value
-    if value is None:
-        return
-    if offer.path:
+    if offer.path or value is None:
         yield offer
         return
+    yield offer._replace(reading=replace(offer.reading, value=None, leaves=()))
     for name, part in value.items():
         below = tuple(leaf._replace(steps=leaf.steps[1:]) for leaf in offer.reading.leaves if leaf.steps[0] == name)
         yield offer._replace(path=(name,), reading=Reading(part, below))
@@ -182,9 +182,10 @@ class Settlement:
         settled = Settled({}, {}, {})
         by_path: dict[tuple[str, ...], list[Offer]] = {}
         for offer in found:
-            self._note(offer)
-            for single in _by_target(offer):
-                by_path.setdefault(single.path, []).append(single)
+            for single in by_target(offer):
+                self._note(single)
+                if single.reading.value is not None:
+                    by_path.setdefault(single.path, []).append(single)
         for path, offered in by_path.items():
             winner = offered[0]
             _put(settled.fields, path, winner.reading.value)

@@ -8,7 +8,6 @@ become stands in `talent_columns.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -40,7 +39,16 @@ from migrations_replay.facts import (
     unique,
     without_home,
 )
-from migrations_replay.fields import NEWEST_COLUMN, Back, Columns, Offer, Settlement, offers, profile_conflicts
+from migrations_replay.fields import (
+    NEWEST_COLUMN,
+    Back,
+    Columns,
+    Offer,
+    Settlement,
+    by_target,
+    offers,
+    profile_conflicts,
+)
 from migrations_replay.leaves import CONFLICTING, DERIVED, MAPPED, NORMALISED
 from migrations_replay.reading import One
 from migrations_replay.systems.talent_columns import (
@@ -332,8 +340,8 @@ class _Talent:
         user.became = self.account_id
         found = list(offers(user, OF_ACCOUNT))
         if not self.profiles:  # what an unset column is, it is also where nothing becomes of it
-            own = offers(user, OF_PROFILE["users"])
-            found += [offer._replace(path=("details", *offer.path)) if offer.path else _below(offer) for offer in own]
+            for offer in offers(user, OF_PROFILE["users"]):
+                found += [single._replace(path=("details", *single.path)) for single in by_target(offer)]
         settled = self.settlement.settle(found, self._place, back=_account_back)
         details = settled.fields.setdefault("details", {})
         self._full_name(details)
@@ -472,7 +480,14 @@ class _Talent:
             row.classes["/type"] = NORMALISED
             row.expect("/type", Place("items", item_id, "kind"), kind)
         profile, keys = self._profile_of(row, item_id)
-        self._item(row, item_id, kind, profile, [*offers(row, columns), *self._particulars(row, columns)], keys)
+        self._item(
+            row,
+            item_id,
+            kind,
+            profile,
+            [*offers(row, columns), *self._particulars(row, OF_TRAINING if kind == "training" else OF_PROJECT)],
+            keys,
+        )
 
     @staticmethod
     def _is_training(row: RecordFacts) -> bool:
@@ -561,13 +576,6 @@ def _add(lists: dict[str, Any], name: str, value: str) -> None:
     known = lists.setdefault(name, [])
     if value not in known:
         known.append(value)
-
-
-def _below(offer: Offer) -> Offer:
-    """Return an offer of several targets as one of the account's details."""
-    reading = offer.reading
-    value = None if reading.value is None else {"details": reading.value}
-    return offer._replace(reading=replace(reading, value=value, leaves=reading.below("details")))
 
 
 def _rule(offered: list[Offer]) -> str:

@@ -371,12 +371,8 @@ OF_ACCOUNT: Final[Columns] = {
 def _under_details(columns: Columns) -> Columns:
     """Return columns of a profile as those of the account's details."""
     fields = {name: column for name, column in columns.items() if isinstance(column, Field)}
-    return {
-        name: Field(f"details/{column.target}", column.reader)
-        if column.target
-        else Field("details/onboarding_step_number", column.reader)
-        for name, column in fields.items()
-    }
+    targets = {name: column.target or next(iter(column.back)) for name, column in fields.items()}
+    return {name: Field(f"details/{targets[name]}", column.reader) for name, column in fields.items()}
 
 
 def _item(kind: str, **columns: str | Reader) -> Columns:

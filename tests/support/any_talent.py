@@ -79,14 +79,16 @@ def _columns(columns: Columns, **more: st.SearchStrategy[str]) -> dict[str, st.S
 _TABLES: dict[str, tuple[list[str], dict[str, st.SearchStrategy[str]], int]] = {
     "users": (
         ["u1", "u2"],
-        _columns(OF_ACCOUNT | OF_PROFILE["users"], profileType=_TYPES, activeProfileType=_TYPES, activeDancerId=_ID)
+        _columns(
+            {**OF_ACCOUNT, **OF_PROFILE["users"]}, profileType=_TYPES, activeProfileType=_TYPES, activeDancerId=_ID
+        )
         | {"activeChoreographerId": _ID, "fullName": st.sampled_from(_POOL)},
         14,
     ),
     "dancers": (["d1", "d2"], _columns(OF_PROFILE["dancers"], profileCompleteness=_TIME, **_ROW), 8),
     "choreographers": (["c1"], _columns(OF_PROFILE["choreographers"], verified=st.sampled_from(_POOL), **_ROW), 8),
     "projects": (["p1", "p2"], _columns(OF_PROJECT, **_CREDIT), 6),
-    "experiences": (["p3"], _columns(OF_PROJECT | OF_TRAINING, **_CREDIT), 6),
+    "experiences": (["p3"], _columns({**OF_PROJECT, **OF_TRAINING}, **_CREDIT), 6),
     "training": (["t1"], _columns(OF_TRAINING, **_CREDIT), 6),
     "highlights": (["h1"], _columns(OF_HIGHLIGHT), 4),
     "skills": (
