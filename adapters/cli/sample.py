@@ -13,6 +13,7 @@ from adapters.cli.session import AsJson
 from adapters.samples import cases as cases_sample
 from adapters.samples import contexts as contexts_sample
 from adapters.samples import decks as decks_sample
+from adapters.samples import talent as talent_sample
 from adapters.samples.truth import Layout, Truth
 from domain.errors import InputUnreadable
 
@@ -74,6 +75,22 @@ def decks(
     _tell(out, decks_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
 
 
+@app.command()
+def talent(
+    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    *,
+    users: Annotated[int, typer.Option("--users", min=0, help="How many users; 54 or more hold every oddity.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")] = 1,
+    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an export of the talent system and its truth.json."""
+    out = Output(as_json=as_json)
+    prepare(out_dir, force=force)
+    _tell(out, talent_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
+
+
 def prepare(out_dir: Path, *, force: bool = False) -> None:
     """Clear an earlier sample away; raises InputUnreadable for a directory that holds anything else, unless forced."""
     if not out_dir.exists() or not any(out_dir.iterdir()):
@@ -85,7 +102,7 @@ def prepare(out_dir: Path, *, force: bool = False) -> None:
             hint="choose another directory, or add --force",
         )
     # Files of the other layout would be read in the place of the new ones.
-    for table in (*contexts_sample.TABLES, *cases_sample.TABLES, *decks_sample.TABLES, "_tables"):
+    for table in (*contexts_sample.TABLES, *cases_sample.TABLES, *decks_sample.TABLES, *talent_sample.TABLES, "_tables"):
         (out_dir / f"{table}.jsonl").unlink(missing_ok=True)
         (out_dir / table / "documents.jsonl").unlink(missing_ok=True)
     (out_dir / TRUTH).unlink(missing_ok=True)

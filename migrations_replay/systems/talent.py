@@ -475,19 +475,13 @@ class _Talent:
         old_training = table != "training" and self._is_training(row)
         kind = "training" if old_training or table == "training" else "project"
         columns = OF_TRAINING if kind == "training" else OF_PROJECT
+        particulars = list(self._particulars(row, columns))
         if old_training:
             columns = {name: column for name, column in columns.items() if name != "type"}
             row.classes["/type"] = NORMALISED
             row.expect("/type", Place("items", item_id, "kind"), kind)
         profile, keys = self._profile_of(row, item_id)
-        self._item(
-            row,
-            item_id,
-            kind,
-            profile,
-            [*offers(row, columns), *self._particulars(row, OF_TRAINING if kind == "training" else OF_PROJECT)],
-            keys,
-        )
+        self._item(row, item_id, kind, profile, [*offers(row, columns), *particulars], keys)
 
     @staticmethod
     def _is_training(row: RecordFacts) -> bool:

@@ -79,10 +79,8 @@ def _columns(columns: Columns, **more: st.SearchStrategy[str]) -> dict[str, st.S
 _TABLES: dict[str, tuple[list[str], dict[str, st.SearchStrategy[str]], int]] = {
     "users": (
         ["u1", "u2"],
-        _columns(
-            {**OF_ACCOUNT, **OF_PROFILE["users"]}, profileType=_TYPES, activeProfileType=_TYPES, activeDancerId=_ID
-        )
-        | {"activeChoreographerId": _ID, "fullName": st.sampled_from(_POOL)},
+        _columns({**OF_ACCOUNT, **OF_PROFILE["users"]}, profileType=_TYPES, activeProfileType=_TYPES)
+        | {"activeDancerId": _ID, "activeChoreographerId": _ID, "fullName": st.sampled_from(_POOL)},
         14,
     ),
     "dancers": (["d1", "d2"], _columns(OF_PROFILE["dancers"], profileCompleteness=_TIME, **_ROW), 8),

@@ -135,7 +135,7 @@ def _user(rng: random.Random, serial: int, when: datetime) -> dict[str, Any]:
 
 def _credits(bundle: Bundle) -> None:
     rng, user_id = bundle.rng, bundle.user.doc["_id"]
-    for _ in range(rng.randint(2, 4)):
+    for _ in range(rng.randint(3, 4)):
         doc = document(rng, bundle.when, userId=user_id, type=rng.choice(_TYPES), title=rng.choice(_TITLES))
         doc |= {"roles": ["Dancer"], "startDate": "2021-05-01", "studio": "Stage 4", "media": make_id(rng)}
         bundle.projects.append(Record("projects", doc))
