@@ -54,10 +54,12 @@ from migrations_replay.reading import One
 from migrations_replay.systems.talent_columns import (
     BACK_OF_ACCOUNT,
     BACK_OF_BADGE,
+    BACK_OF_GUEST,
     BACK_OF_ITEM,
     BACK_OF_PROFILE,
     NAME,
     OF_ACCOUNT,
+    OF_GUEST,
     OF_HIGHLIGHT,
     OF_PROFILE,
     OF_PROJECT,
@@ -185,11 +187,13 @@ class _Profile:
         return Place("profiles", self.id, "fields", path)
 
     def offers(self) -> Iterator[Offer]:
-        """Yield what its rows offer, then what the user does (T14); a guest's location has parts of its own (T13)."""
+        """Yield what its rows offer, then what the user does (T14)."""
         for row in (*self.rows, *self.home):
-            for offer in offers(row, OF_PROFILE[row.record.table]):
-                at_place = self.kind == GUEST_KIND and offer.path[:1] == ("location",)
-                yield offer._replace(path=("place", *offer.path[1:])) if at_place else offer
+            yield from offers(row, OF_GUEST if self.kind == GUEST_KIND else OF_PROFILE[row.record.table])
+
+    def back(self, row: RecordFacts) -> Back:
+        """Return how a record of its is rebuilt."""
+        return BACK_OF_GUEST if self.kind == GUEST_KIND else BACK_OF_PROFILE[row.record.table]
 
 
 class _Talent:
@@ -258,7 +262,7 @@ class _Talent:
             row.became = profile.id
             facts.key(row, "userId", Place("legacy_ids", row.snapshot, "parent_key"))
             row.expect("/userId", Place("profiles", profile.id, "account_id"), self.account_id)
-        settled = self.settlement.settle(profile.offers(), profile.place, _rule, back=_profile_back)
+        settled = self.settlement.settle(profile.offers(), profile.place, _rule, back=profile.back)
         profile.fields, profile.provenance = settled.fields, settled.provenance
         if profile.home:
             self._skills(profile)
@@ -591,10 +595,6 @@ def _badge_back(_: RecordFacts) -> Back:
     return BACK_OF_BADGE
 
 
-def _profile_back(row: RecordFacts) -> Back:
-    return BACK_OF_PROFILE[row.record.table]
-
-
 def _user_document(record: Row, rows: BundleRows) -> dict[str, Any]:
     account = rows.row("accounts", record["became"])
     details = account.get("details") or {}
@@ -607,11 +607,9 @@ def _user_document(record: Row, rows: BundleRows) -> dict[str, Any]:
         name: details.get(f"active_{kind}_key") or (active if kind == active_kind else None)
         for kind, name in POINTERS.items()
     }
-    fields = dict(home.get("fields") or {})
-    if home.get("kind") == GUEST_KIND:
-        fields["location"] = fields.get("place")
+    back = BACK_OF_GUEST if home.get("kind") == GUEST_KIND else BACK_OF_PROFILE["users"]
     return {
-        **BACK_OF_PROFILE["users"].document(fields),
+        **back.document(home.get("fields") or {}),
         **BACK_OF_ACCOUNT.document(account),
         **pointers,
         "activeProfileType": details.get("active_profile_type") or active_kind,

@@ -341,6 +341,9 @@ OF_PROFILE: Final[Mapping[str, Columns]] = {
 }  # fmt: skip
 """The columns of a table that belong to a profile (T13–T26)."""
 
+OF_GUEST: Final[Columns] = {**OF_PROFILE["users"], "location": Field("place", _LOCATION)}
+"""The same of a user who has a personal profile, where a location is a text (T13)."""
+
 OF_ACCOUNT: Final[Columns] = {
     "email": Field("email", One()),
     "phone": Field("phone", One()),
@@ -435,5 +438,6 @@ OF_HIGHLIGHT: Final[Columns] = {
 _FULL_NAME: Final = Field("details/full_name", One())
 BACK_OF_ACCOUNT: Final = Back({**OF_ACCOUNT, "fullName": _FULL_NAME, **_under_details(ONBOARDING)})
 BACK_OF_PROFILE: Final = {table: Back(columns) for table, columns in OF_PROFILE.items()}
+BACK_OF_GUEST: Final = Back(OF_GUEST)
 BACK_OF_BADGE: Final = Back(VERIFIED)
 BACK_OF_ITEM: Final = {"project": Back(OF_PROJECT), "training": Back(OF_TRAINING), "highlight": Back(OF_HIGHLIGHT)}
