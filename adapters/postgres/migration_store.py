@@ -135,7 +135,7 @@ class PostgresMigrationStore:
         return self._events.load(streams)
 
     def bundle_rows(self, system: str, bundle: str) -> tuple[list[Row], BundleRows]:
-        """Return the rows of `legacy_ids` of a bundle by the key of its root, and with them those it became."""
+        """Return the rows of `legacy_ids` of a bundle by the key of its root, and with them what it became and owns."""
         records = self._reads.fetch(_MODELS["legacy_ids"], system=system, bundle=bundle)
         streams = {row["became"] for row in records if row["became"]}
         # What an account has may have come of no record of its own.
@@ -147,6 +147,8 @@ class PostgresMigrationStore:
         for model in READ_MODELS:
             if model.name not in _OF_NO_RECORD:
                 rows = [row for stream in streams for row in self._reads.fetch(model, **{model.key[0]: stream})]
+                if owner := OWNED.get(model.name):
+                    rows += [row for stream in streams for row in self._reads.fetch(model, **{owner: stream})]
                 found += [(model.name, tuple(row[name] for name in model.key), row) for row in rows]
         return records, BundleRows(system, {(model, key): row for model, key, row in found})
 

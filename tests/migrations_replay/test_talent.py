@@ -43,7 +43,7 @@ def test_1_a_guest_with_profile_fields_keeps_them_on_a_personal_profile() -> Non
 
 
 def test_2_the_empty_search_text_of_a_half_done_migration_does_no_harm() -> None:
-    same = {"displayName": "Ada", "headshots": HEADSHOTS}
+    same: dict[str, Any] = {"displayName": "Ada", "headshots": HEADSHOTS}
     told = Told(
         user(profileType="dancer", activeDancerId="d1", **same), dancers=[row(searchPattern="", isPrimary=True, **same)]
     )
