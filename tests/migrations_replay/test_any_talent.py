@@ -24,7 +24,7 @@ from tests.support.any_talent import exports
 from tests.support.legacy import Line, MemorySource, MemoryTables, index, recorded
 
 Export = dict[str, list[Line]]
-FEW, MANY = settings(max_examples=25), settings(max_examples=1500)
+FEW, MANY = settings(max_examples=25), settings(max_examples=1000)
 
 
 def _told(tables: Export) -> Any:
@@ -97,6 +97,7 @@ def test_any_export_can_be_stored_proven_given_back_and_changed(tables: Export) 
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 @MANY
 @given(exports(), exports(repeats=True), st.randoms(use_true_random=False))
 def test_many_exports_do_so_too(tables: Export, broken: Export, rng: Any) -> None:
