@@ -102,13 +102,8 @@ def prepare(out_dir: Path, *, force: bool = False) -> None:
             hint="choose another directory, or add --force",
         )
     # Files of the other layout would be read in the place of the new ones.
-    for table in (
-        *contexts_sample.TABLES,
-        *cases_sample.TABLES,
-        *decks_sample.TABLES,
-        *talent_sample.TABLES,
-        "_tables",
-    ):
+    systems = (contexts_sample, cases_sample, talent_sample, decks_sample)
+    for table in (*(table for system in systems for table in system.TABLES), "_tables"):
         (out_dir / f"{table}.jsonl").unlink(missing_ok=True)
         (out_dir / table / "documents.jsonl").unlink(missing_ok=True)
     (out_dir / TRUTH).unlink(missing_ok=True)

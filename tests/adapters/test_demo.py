@@ -51,7 +51,7 @@ def test_the_demo_works_twice(make_database: Any, tmp_path: Path) -> None:
     assert "removed: the case is undetermined" in second
     assert "0 events appended, 1 command and 1 read refused" in second
     folder = tmp_path / "demo-output"
-    for system in ("contexts", "cases", "decks"):
+    for system in ("contexts", "cases", "talent", "decks"):
         for name in ("plan", "run", "run-again"):
             assert report(folder, system, name)["events"]["appended"] == 0
         verified = report(folder, system, "verify-live")["reconcile"]
