@@ -1,4 +1,4 @@
-"""Live commands on a dancer of the talent system: a new credit, another profile, and one view of account and profile."""
+"""Live commands on a dancer of the talent system: a new credit, a second profile, and one view of both."""
 
 from __future__ import annotations
 
