@@ -13,9 +13,10 @@ import pytest
 
 from adapters.bootstrap import Application
 from adapters.legacy.json_lines import open_export
-from adapters.migration import Migration, run, to_legacy, verify
+from adapters.migration import Migration, run, verify
 from adapters.samples.talent import FORMS, PLANTED, write_sample
 from adapters.samples.truth import CLASSES
+from adapters.taken_in import to_legacy
 from domain.access import Actor
 from domain.account import SwitchActiveProfile
 from domain.profile import UpdateProfile
