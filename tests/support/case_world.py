@@ -116,7 +116,7 @@ def populated(app: Application) -> World:
 def only_this_database(url: str) -> Iterator[None]:
     """Settings from nowhere but here."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("DOSSIER_")]:
+        for name in [name for name in os.environ if name.startswith("DOSSIER_") and name != "DOSSIER_MASTER_KEY"]:
             patch.delenv(name)
         patch.setenv("DOSSIER_DATABASE_URL", url)
         patch.setenv("DOSSIER_MASTER_KEY", MASTER_TEXT)
