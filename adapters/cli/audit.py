@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import structlog
 import typer
 
 from adapters.audit.checkpoints import CheckpointFolder, hand_over, sign_head
@@ -20,25 +20,38 @@ from adapters.cli.audit_keys import Checkpoints, checkpoint_folder, key_folder
 from adapters.cli.output import Output
 from adapters.cli.session import ActingAs, AsJson, opened, reading
 from adapters.cli.signals import until_signalled
+from adapters.errors import translated
+from adapters.postgres.followers import resting
 from adapters.postgres.notifications import Notifications
 from domain import access
-from domain.errors import ProofFailed
+from domain.errors import ConfigurationInvalid, DossierError, ProofFailed, StoreError
 
 app = typer.Typer(help="The whole log, for those who check it.", no_args_is_help=True)
 app.add_typer(audit_keys.app, name="keys")
 app.command()(audit_export.export)
 app.command()(audit_log.log)
 
+_log: Final = structlog.get_logger()
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 @app.command()
 def follow(*, as_json: AsJson = False) -> None:
-    """Keep the Merkle tree up to date until SIGINT or SIGTERM; wakes up when something is appended."""
+    """Keep the Merkle tree up to date until SIGINT or SIGTERM; wakes up when something is appended.
+
+    Several may run: they take turns. Errors of the database are waited out.
+    """
     out = Output(as_json=as_json)
     with opened() as app_, until_signalled() as stopped, Notifications(str(app_.pool.conninfo)) as notifications:
         out.line(f"Following from position {app_.audit.state().position}; stop with Ctrl-C.")
-        app_.audit.follow(stop=lambda: bool(stopped), wait=notifications.wait)
+
+        def rest(error: StoreError, pause: float) -> None:
+            _log.warning("audit_follow_failed", code=error.code, pause_s=pause)
+            resting(lambda: bool(stopped), pause)
+            with suppress(DossierError), translated():
+                app_.pool.check()
+
+        app_.audit.follow(stop=lambda: bool(stopped), wait=notifications.wait, rest=rest)
         state = app_.audit.state()
     out.json({"stopped": True, "position": state.position, "size": state.size})
     out.line(f"Stopped at position {state.position}.")
@@ -90,8 +103,20 @@ def checkpoint(
         out.json(_checkpoint(out, app_, folder, command))
         if seconds:
             with until_signalled() as stopped:
-                while _slept(seconds, lambda: bool(stopped)):
-                    out.json(_checkpoint(out, app_, folder, command))
+                while not stopped:
+                    resting(lambda: bool(stopped), seconds)
+                    if not stopped:
+                        _try_checkpoint(out, app_, folder, command)
+
+
+def _try_checkpoint(out: Output, app_: Application, folder: CheckpointFolder, command: str | None) -> None:
+    """Make a checkpoint, or say why not: what the database or the command cannot do now is done the next time."""
+    try:
+        out.json(_checkpoint(out, app_, folder, command))
+    except (StoreError, ConfigurationInvalid) as error:
+        _log.error("checkpoint_failed", code=error.code, message=error.message)
+        with suppress(DossierError), translated():
+            app_.pool.check()
 
 
 def _checkpoint(out: Output, app_: Application, folder: CheckpointFolder, command: str | None) -> dict[str, Any]:
@@ -127,17 +152,6 @@ def _seconds(text: str | None) -> int:
     if not found or not int(found[1]):
         raise typer.BadParameter(f"--every: {text!r} is no duration (30s, 10m, 1h, 1d)")
     return int(found[1]) * _UNITS[found[2]]
-
-
-def _slept(seconds: int, stop: Callable[[], bool]) -> bool:
-    """Wait; returns False at once when told to stop."""
-    until = time.monotonic() + seconds
-    while not stop():
-        left = until - time.monotonic()
-        if left <= 0:
-            return True
-        time.sleep(min(left, 0.2))
-    return False
 
 
 @app.command()

@@ -15,8 +15,8 @@ from adapters.audit.verifier import HASH, leaf_hash
 from adapters.errors import translated
 from adapters.postgres.event_store import PostgresEventStore, schema_sql
 from adapters.postgres.mapper import Keys, subject_of_sealed
-from domain.errors import SchemaMismatch
-from projections.follow import Progress
+from domain.errors import SchemaMismatch, StoreError
+from projections.follow import LONGEST_PAUSE, Progress
 
 _LAST: Final = (1 << 63) - 1
 Conn = Connection[tuple[Any, ...]]
@@ -129,11 +129,21 @@ class PostgresAuditLog:
                 progress(min(self.state().position, head), head)
         return now
 
-    def follow(self, *, stop: Callable[[], bool], wait: Callable[[], None]) -> None:
-        """Follow until told to stop; `wait` returns when there may be new events."""
+    def follow(
+        self, *, stop: Callable[[], bool], wait: Callable[[], None], rest: Callable[[StoreError, float], None]
+    ) -> None:
+        """Follow until told to stop; `wait` returns when there may be new events, `rest` pauses after an error."""
+        failures = 0
         while not stop():
-            if not self.follow_batch():
-                wait()
+            try:
+                added = self.follow_batch()
+            except StoreError as error:
+                failures += 1
+                rest(error, min(LONGEST_PAUSE, 0.25 * 2**failures))
+            else:
+                failures = 0
+                if not added:
+                    wait()
 
     def _add(self, connection: Conn, size: int, rows: Sequence[StoredRow]) -> None:
         number, held = divmod(size, WIDTH)

@@ -12,6 +12,7 @@ from adapters.audit.verifier import root_of
 from adapters.bootstrap import Application
 from adapters.postgres.audit_log import PostgresAuditLog, StoredRow
 from adapters.postgres.event_store import PostgresEventStore
+from domain.errors import StoreError
 from tests.support.writer import append_some, registered
 
 
@@ -65,6 +66,23 @@ def test_a_batch_that_fails_leaves_the_tree_as_it_was(app: Application, monkeypa
     assert app.audit.state() == before
     assert app.audit.tree(10).root() == rebuilt(list(app.audit.rows(0, before.position))).root()
     assert app.audit.catch_up().size == 20
+
+
+def test_a_follower_waits_out_a_database_that_refuses(app: Application) -> None:
+    append_some(app.events, 5)
+    with app.pool.connection() as connection:
+        connection.execute("ALTER TABLE audit.tree RENAME TO away")
+    pauses: list[float] = []
+
+    def rest(error: StoreError, pause: float) -> None:
+        pauses.append(pause)
+        if len(pauses) == 3:
+            with app.pool.connection() as connection:
+                connection.execute("ALTER TABLE audit.away RENAME TO tree")
+
+    done: list[int] = []
+    app.audit.follow(stop=lambda: bool(done), wait=lambda: done.append(app.audit.state().size), rest=rest)
+    assert (pauses, done) == ([0.5, 1.0, 2.0], [5])
 
 
 def test_several_followers_take_turns_under_live_writes(app: Application) -> None:
