@@ -52,9 +52,13 @@ class CheckpointFolder:
                 out.write(signed.note.encode())
         return file
 
+    def files(self) -> list[Path]:
+        """Return the files there are, by size of the tree."""
+        return sorted(self.folder.glob("*.checkpoint"))
+
     def known(self, keys: Sequence[PublicKey]) -> list[Known]:
         """Return all checkpoints, by size of the tree."""
-        return [self._read(file, keys) for file in sorted(self.folder.glob("*.checkpoint"))]
+        return [self._read(file, keys) for file in self.files()]
 
     def latest(self, keys: Sequence[PublicKey]) -> Checkpoint | None:
         """Return the checkpoint of the largest tree; raises ProofFailed for one that cannot be trusted."""

@@ -517,7 +517,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         found = verify(chosen.file, public_keys(chosen.key))
-    except (Unproven, OSError) as error:
+    except (Unproven, OSError, ValueError) as error:
         sys.stderr.write(f"NOT PROVEN: {error}\n")
         return 1
     summary = {name: value for name, value in found.manifest.items() if name not in ("checkpoint", "files")}

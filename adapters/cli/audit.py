@@ -64,8 +64,7 @@ def status(*, checkpoints: Checkpoints = None, as_json: AsJson = False) -> None:
     with opened() as app_:
         head, state = app_.events.head(), app_.audit.state()
         root = app_.audit.tree(state.size).root()
-    folder = checkpoint_folder(checkpoints)
-    files = sorted(file.name for file in folder.folder.glob("*.checkpoint"))
+    files = checkpoint_folder(checkpoints).files()
     found = {
         "head": head,
         "position": state.position,
@@ -74,7 +73,7 @@ def status(*, checkpoints: Checkpoints = None, as_json: AsJson = False) -> None:
         "root": root.hex(),
         "seconds_since_update": round((utc_now() - state.updated_at).total_seconds(), 1),
         "checkpoints": len(files),
-        "latest_checkpoint": files[-1] if files else None,
+        "latest_checkpoint": files[-1].name if files else None,
     }
     out.json(found)
     out.pairs(found)
@@ -176,14 +175,15 @@ def verify(
     Exit code 0: proven. 1: something was altered, and is named. A file needs neither database nor network.
     """
     out = Output(as_json=as_json)
-    keys = _keys(key)
     if file is not None:
-        _verify_file(out, file, keys)
+        _verify_file(out, file, _keys(key))
         return
+    folder = checkpoint_folder(checkpoints)
+    keys = _keys(key) if key or folder.files() else []  # before the first checkpoint there need be no key
     with opened() as app_:
         _, permissions = reading(app_, acting_as)
         access.check_audit(permissions)
-        known = checkpoint_folder(checkpoints).known(keys)
+        known = folder.known(keys)
         with out.progress() as watch:
             found = verify_store(app_.audit, known, lambda done, total: watch("verify", done, total))
     out.json(as_dict(found))
