@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from adapters.audit.keys import SigningKey
 from adapters.audit.merkle import is_consistent
@@ -20,7 +20,8 @@ from adapters.private_file import private_file
 from domain.errors import ConfigurationInvalid, ProofFailed
 from projections.follow import Progress
 
-LARGEST = 1 << 16
+LARGEST: Final = 1 << 16
+_HINT: Final = "`dossier audit verify` names what was altered"
 
 
 class Known(NamedTuple):
@@ -86,6 +87,10 @@ def sign_head(
 ) -> Signed:
     """Bring the tree up to the log and sign its head; raises ProofFailed unless it continues the latest checkpoint."""
     head = log.catch_up(progress)
+    if log.events.head() < head.position:
+        raise ProofFailed(
+            f"the log ends before position {head.position}, where its tree ends: nothing was signed", hint=_HINT
+        )
     tree = log.tree(head.size)
     root = tree.root()
     if latest is not None:
@@ -95,7 +100,7 @@ def sign_head(
         if not continued:
             raise ProofFailed(
                 f"the log does not continue the checkpoint of {latest.time} ({latest.size} events): nothing was signed",
-                hint="`dossier audit verify` names what was altered",
+                hint=_HINT,
             )
     found = Checkpoint(key.name, head.size, root, head.position, canonical_instant(now))
     return Signed(found, key.sign(found.text()))

@@ -15,6 +15,7 @@ from adapters.audit.keys import SigningKey
 from adapters.audit.store import Verified, verify_store
 from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.event_store import PostgresEventStore
+from domain.errors import ProofFailed
 from tests.adapters.audit.test_audit_log import fill
 from tests.support.writer import append_some
 
@@ -142,7 +143,11 @@ def test_a_tail_deleted_after_a_checkpoint(world: World) -> None:
     start, last = world.positions[690], world.positions[699]
     world.alter(DELETE.format(start, 1 << 40))
     assert world.found() == [("truncated", start, last, 10)]
+    with pytest.raises(ProofFailed, match="ends before"):
+        sign_head(world.log, KEY, datetime.now(UTC), world.known[1].checkpoint)
     world.regrow()
+    with pytest.raises(ProofFailed, match="does not continue"):
+        sign_head(world.log, KEY, datetime.now(UTC), world.known[1].checkpoint)
     before = world.positions[689]
     assert world.found([]) == []
     assert world.found() == [("truncated", before + 1, last, 10)]
