@@ -16,7 +16,7 @@ from adapters.legacy.source import open_source
 from adapters.migration import Migration, run, verify
 from adapters.postgres.mapper import canonical_json
 from adapters.samples.decks import GROUPS, write_sample
-from adapters.taken_in import to_legacy
+from adapters.taken_in import rollback, to_legacy
 from domain.access import Actor
 from domain.identity import EnsureProfile, SyncIdentity
 from domain.profile import UpdateProfile
@@ -26,6 +26,7 @@ from migrations_replay.leaves import CLASSES
 from migrations_replay.report import as_plain
 from migrations_replay.systems.deck_columns import COLUMNS
 from migrations_replay.systems.decks import JSON_COLUMNS, SYSTEM
+from projections import billing_accounts, profiles
 from tests.migrations_replay.test_decks import FINAL
 from tests.support.application import application_at, tables, watch
 from tests.support.legacy_decks import OTHER, ROW, USER, account_of, row
@@ -85,6 +86,35 @@ def test_live_commands_go_on_from_what_was_imported(tmp_path: Path, make_databas
             "email": "new@example.org",
             "bio": "Changed",
         }
+
+
+def test_a_newer_export_is_merged_and_an_import_taken_back_and_made_again(
+    tmp_path: Path, make_database: Callable[[], str]
+) -> None:
+    def export(**changed: Any) -> Migration:
+        (tmp_path / "profiles.jsonl").write_text(json.dumps(row(**FINAL | changed)) + "\n")
+        return Migration.of("decks", tmp_path)
+
+    account, profile = account_of(USER), merged_profile_id(account_of(USER), "deck")
+    with application_at(make_database()) as app:
+        first = run(app, export(), watch)
+        update = UpdateProfile(profile_id=profile, changes={"bio": "Live", "job_title": "Live"})
+        app.dossier.execute(update, actor=Actor.operator())
+        newer = {"bio": "Newer", "company_name": "Newer", "language": "rm", "phone": None, "key_metrics": ["NPS"]}
+        billing = {"subscription_tier": "enterprise", "subscription_status": "canceled"}
+        report = run(app, export(**newer, **billing, updated_at="2024-06-01T00:00:00Z"), watch)
+        assert [report["reconcile"][name] for name in BAD] == [0, 0, 0]
+        assert (report["pending"], [entry["field"] for entry in report["kept"]]) == ([], ["bio"])
+        fields = (app.reads.find(profiles.MODEL, (profile,)) or {})["fields"]
+        assert [fields[name] for name in ("bio", "company_name", "key_metrics")] == ["Live", "Newer", ["NPS"]]
+        (held,) = app.reads.fetch(billing_accounts.MODEL, account_id=account)
+        assert (held["fields"]["subscription_tier"], held["status"]) == ("enterprise", "cancelled")
+        assert run(app, export(), watch)["events"]["appended"] == 0  # an older export
+        rollback(app, "decks", watch, [ROW], force=True, apply=True)
+        assert not any(app.reads.fetch(model) for model in (profiles.MODEL, billing_accounts.MODEL))
+        again = run(app, export(), watch)
+        assert again["leaves"] == first["leaves"]
+        assert [again["reconcile"][name] for name in BAD] == [0, 0, 0]
 
 
 def test_a_phone_two_people_have_is_reported_for_both(tmp_path: Path, make_database: Callable[[], str]) -> None:
