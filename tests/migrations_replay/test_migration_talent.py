@@ -16,7 +16,7 @@ from adapters.legacy.json_lines import open_export
 from adapters.migration import Migration, run, verify
 from adapters.samples.talent import FORMS, PLANTED, write_sample
 from adapters.samples.truth import CLASSES
-from adapters.taken_in import to_legacy
+from adapters.taken_in import rollback, to_legacy
 from domain.access import Actor
 from domain.account import SwitchActiveProfile
 from domain.profile import UpdateProfile
@@ -132,3 +132,35 @@ def test_documents_come_back_from_the_tables(new_app: Callable[[], Application],
         "skills": ["tap"],
         "activeProfileType": "dancer",
     }
+
+
+def test_a_user_who_was_moved_since_is_merged_and_an_import_can_be_taken_back(
+    new_app: Callable[[], Application], tmp_path: Path
+) -> None:
+    stamp = {"_creationTime": 1672531200000.0}
+    person = {"_id": "u1", **stamp, "type": "member", "isAdmin": False, "profileType": "dancer"}
+    credit = {"_id": "p1", **stamp, "userId": "u1", "title": "Hair"}
+    row = {"_id": "d1", "_creationTime": 1704067200000.0, "userId": "u1", "createdAt": "2024-01-01T00:00:00.000Z"}
+    row |= {"displayName": "Ada", "skills": ["jazz"], "isPrimary": True, "profileCompleteness": 0}
+    before = {"users": [person | {"displayName": "Ada", "resume": {"skills": ["tap"]}}], "projects": [credit]}
+    pointer = {"activeDancerId": "d1", "activeProfileType": "dancer"}
+    after = {"users": [person | pointer], "dancers": [row], "projects": [credit | {"title": "Wicked"}]}
+    app = new_app()
+    reports = []
+    for number, tables in enumerate((before, after)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for table in ("users", "dancers", "projects", "training"):
+            lines = [json.dumps(document) for document in tables.get(table, [])]
+            (folder / f"{table}.jsonl").write_text("\n".join(lines))
+        reports.append(run(app, Migration.of("talent", folder), watch))
+        assert reports[-1]["pending"] == []
+        assert not any(reports[-1]["reconcile"][name] for name in BAD)
+    (profile,) = app.reads.fetch(profiles.MODEL)
+    assert (profile["fields"]["skills"], profile["fields"]["display_name"]) == (["jazz"], "Ada")
+    assert [item["fields"]["title"] for item in app.reads.fetch(items.MODEL)] == ["Wicked"]
+    rollback(app, "talent", watch, force=False, apply=True)
+    assert app.reads.fetch(profiles.MODEL) == app.reads.fetch(items.MODEL) == []
+    again = run(app, Migration.of("talent", tmp_path / "1"), watch)
+    assert again["events"]["appended"] > 0
+    assert not any(again["reconcile"][name] for name in BAD)
