@@ -23,10 +23,13 @@ from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore, open_pool
 from adapters.postgres.mapper import decode_or_mark
+from adapters.postgres.people_queries import PeopleQueries
 from adapters.postgres.read_store import PostgresReadStore
+from adapters.postgres.readers import Readers, provision
 from adapters.postgres.shadow import PostgresShadows
 from adapters.sealing import MasterKeys
 from adapters.settings import Settings
+from domain.access import Actor
 from domain.service import Dossier
 from projections.all import READ_MODELS
 from projections.follow import catch_up
@@ -55,11 +58,26 @@ class Application:
         """The events as the read models follow them: one that cannot be read stands still, the rest goes on."""
         return PostgresEventStore(self.pool, self.events.schema, self.events.master, decode_or_mark)
 
+    @cached_property
+    def readers(self) -> Readers:
+        """What lets connections read as an actor."""
+        return Readers(self.pool)
+
+    def people(self, actor: Actor) -> PeopleQueries:
+        """Return the queries over the tables of people, as the actor may ask them."""
+        return PeopleQueries(self.reads, self.readers, self.dossier.permissions(actor))
+
     def initialise(self) -> None:
         """Create whatever is not there yet: the store, its guards, the tree over it, the tables of the read models."""
         self.events.create()
         self.audit.create()
         self.reads.create(READ_MODELS)
+        if not self.reads.prefix:  # what is made to be thrown away has no readers
+            self.open_to_readers()
+
+    def open_to_readers(self) -> None:
+        """Let the reader's role read the tables there are, under row-level security."""
+        provision(self.reads, READ_MODELS)
 
     def migrate(self) -> None:
         """Bring the store and what is noted of the read models up to this release; tables are left to `upgrade`."""

@@ -22,6 +22,7 @@ from domain.profile import (
 from domain.vocabulary import outside_vocabulary
 from projections.columns import begun, changed, present, topics_of
 from projections.read_model import Row, one_row_a_stream
+from projections.search import search_words
 
 
 def _fold(row: Row | None, recorded: Recorded) -> Row:
@@ -65,7 +66,13 @@ def _judged(kind_name: str, fields: dict[str, Any]) -> Row:
     kind = kind_named(kind_name)
     score, missing = kind.completeness(fields)
     outside = outside_vocabulary(kind.fields, fields)
-    return {"fields": fields, "completeness": score, "missing": list(missing), "outside_vocabulary": outside}
+    return {
+        "fields": fields,
+        "completeness": score,
+        "missing": list(missing),
+        "outside_vocabulary": outside,
+        "search_words": search_words(fields, kind.searchable),
+    }
 
 
 def _resolved(row: Row, event: ProfileConflictResolved) -> Row:
@@ -74,4 +81,4 @@ def _resolved(row: Row, event: ProfileConflictResolved) -> Row:
     return {"conflicts": conflicts, **_judged(row["kind"], fields)}
 
 
-MODEL: Final = one_row_a_stream("profiles", version=1, key="profile_id", topics=topics_of(ProfileEvent), fold=_fold)
+MODEL: Final = one_row_a_stream("profiles", version=2, key="profile_id", topics=topics_of(ProfileEvent), fold=_fold)

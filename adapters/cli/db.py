@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -11,10 +12,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from adapters.bootstrap import Application, application, database_url, embedded, server_version
 from adapters.cli.audit_keys import checkpoint_folder, key_folder
 from adapters.cli.output import Output
-from adapters.cli.session import AsJson
+from adapters.cli.session import AsJson, reading
 from adapters.master_key import key_file
+from adapters.postgres.embedded import READER
 from adapters.postgres.resealing import reseal
 from adapters.settings import Settings, load_settings
+from domain import access
 from domain.errors import ConfigurationInvalid, SchemaMismatch
 from projections.all import READ_MODELS
 
@@ -108,6 +111,43 @@ def url(
     shown = found if show_password else without_password(found)
     out.json({"url": shown})
     out.line(shown)
+
+
+@app.command("reader-url")
+def reader_url(
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="ID", help="Whose eyes; the operator without it.")
+    ] = None,
+    *,
+    hours: Annotated[float, typer.Option("--hours", min=0.01, max=24 * 30, help="How long it opens anything.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Print a URL for SQL by hand that sees what an actor may read, and nothing after a while. It is a secret."""
+    out, settings = Output(as_json=as_json), load_settings()
+    with application(settings) as opened:
+        who, permissions = reading(opened, actor)
+        access.check_standing(permissions)
+        secret = opened.readers.admit(who, timedelta(hours=hours))
+    base = embedded(settings)[0].reader_url() if settings.database_url is None else _as_reader(settings)
+    found = _with_option(base, f"-c dossier.session={secret}")
+    out.json({"url": found, "hours": hours})
+    out.line(found)
+    if settings.database_url is not None:
+        out.next(f"the role {READER} logs in with a password of yours: ALTER ROLE {READER} LOGIN PASSWORD '…'")
+
+
+def _as_reader(settings: Settings) -> str:
+    found = without_password(database_url(settings))
+    if "://" not in found:
+        return make_conninfo(found, user=READER)
+    parts = urlsplit(found)
+    return urlunsplit(parts._replace(netloc=f"{READER}@{parts.netloc.rpartition('@')[2]}"))
+
+
+def _with_option(found: str, option: str) -> str:
+    if "://" not in found:
+        return make_conninfo(found, options=option)
+    return f"{found}{'&' if '?' in found else '?'}{urlencode({'options': option}, quote_via=quote)}"
 
 
 @app.command()

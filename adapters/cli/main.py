@@ -28,6 +28,7 @@ from adapters.cli import (
     find,
     keys,
     migrate,
+    people,
     projections,
     records,
     sample,
@@ -61,6 +62,9 @@ app.command()(records.explain)
 app.command()(timeline.timeline)
 app.command()(statuses.statuses)
 app.command()(find.find)
+app.command()(people.profiles)
+app.command()(people.search)
+app.command()(people.intents)
 app.command()(commands.execute)
 app.command()(erasure.erase)
 app.command()(backup.backup)

@@ -141,6 +141,7 @@ def upgrade(
         )
         with shadows.resume() if goes_on else shadows.begin(outdated) as shadow:
             _rebuilt(out, app_, shadow, watch, dry_run=prepare)
+        app_.open_to_readers()
 
 
 @app.command()

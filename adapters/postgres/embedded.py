@@ -8,6 +8,7 @@ them is left: also after a SIGKILL, and also when they cannot be seen from here 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -23,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, LiteralString
 from urllib.parse import quote
 
 import psycopg
@@ -37,6 +38,8 @@ _log = structlog.get_logger(__name__)
 
 ROLE = DATABASE = "dossier"
 SUPERUSER = "postgres"
+READER = "dossier_reader"
+"""The role of connections that row-level security binds; it owns nothing and writes nothing."""
 MAJOR = "18"
 LAUNCH_WAIT, START_WAIT, STOP_WAIT, ORPHAN_WAIT = 150.0, 120.0, 60.0, 2.0
 _POLL = 0.01
@@ -107,6 +110,11 @@ class EmbeddedPostgres:
         """Return the URL of database and role `dossier`; it holds the password and starts nothing."""
         with self._explained():
             return self._url(ROLE, DATABASE)
+
+    def reader_url(self) -> str:
+        """Return the URL of database `dossier` for the reader's role, which sees nothing until it says who it is."""
+        with self._explained():
+            return self._url(READER, DATABASE)
 
     def admin_url(self) -> str:
         """Return the superuser's URL, for provisioning and for whoever has to repair something."""
@@ -183,7 +191,12 @@ class EmbeddedPostgres:
 
     def _url(self, role: str, database: str) -> str:
         socket = quote(os.fsencode(self._socket_folder()), safe="")
-        return f"postgresql://{role}:{self._passwords()[role]}@/{database}?host={socket}&port=5432"
+        return f"postgresql://{role}:{self._password(role)}@/{database}?host={socket}&port=5432"
+
+    def _password(self, role: str) -> str:
+        passwords = self._passwords()
+        # The reader's own secret is what it says who it is by: without one this password opens nothing.
+        return passwords.get(role) or hashlib.sha256(f"{role} {passwords[ROLE]}".encode()).hexdigest()
 
     def _give(self, path: Path) -> None:
         if account := host.server_account(self.data):
@@ -332,17 +345,23 @@ class EmbeddedPostgres:
         with psycopg.connect(self.admin_url(), autocommit=True) as conn:
             # A killed launcher's backend goes on with its statement: it holds this lock until it has ended.
             conn.execute(_PROVISIONING)
-            # The verifier, not the password, so that no log can hold it.
-            password = self._passwords()[ROLE].encode()
-            verifier = conn.pgconn.encrypt_password(password, ROLE.encode(), b"scram-sha-256").decode()
-            known = conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
-            statement = "{} ROLE {} LOGIN CREATEDB NOSUPERUSER NOCREATEROLE PASSWORD {}"
-            verb, role = sql.SQL("ALTER" if known else "CREATE"), sql.Identifier(ROLE)
-            conn.execute(sql.SQL(statement).format(verb, role, sql.Literal(verifier)))
+            role = sql.Identifier(ROLE)
+            self._provision_role(conn, ROLE, "CREATEDB")
+            self._provision_role(conn, READER, "NOCREATEDB")
+            conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(READER), role))
             # Last: that the role can connect to its database is the sign that all of this was done.
             if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 conn.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), role))
         _log.info("embedded_postgres_provisioned", home=str(self.home))
+
+    def _provision_role(self, conn: psycopg.Connection[Any], role: str, may: LiteralString) -> None:
+        # The verifier, not the password, so that no log can hold it.
+        password = self._password(role).encode()
+        verifier = conn.pgconn.encrypt_password(password, role.encode(), b"scram-sha-256").decode()
+        known = conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        statement = sql.SQL("{} ROLE {} LOGIN {} NOSUPERUSER NOCREATEROLE PASSWORD {}")
+        verb = sql.SQL("ALTER" if known else "CREATE")
+        conn.execute(statement.format(verb, sql.Identifier(role), sql.SQL(may), sql.Literal(verifier)))
 
     # Looking at the server
 
@@ -422,9 +441,8 @@ class EmbeddedPostgres:
         return pq.PGconn.ping(f"{self.admin_url()}&connect_timeout=5".encode()) == pq.Ping.OK
 
     def _admits(self, url: str) -> bool:
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(url, connect_timeout=5).close()
-            return True
+        with suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=5) as conn:
+            return conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone() is not None
         return False
 
     @contextmanager

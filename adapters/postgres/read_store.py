@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ Rows = Iterable[Row]
 Conn = Connection[tuple[Any, ...]]
 POSITIONS: Final = "projections"
 _INDEXES: Final = "-- indexes\n"
+_READERS: Final = "-- readers\n"
+_READER_DEFINITION: Final = f"dossier readers {hashlib.sha256(schema_sql('reader').encode()).hexdigest()[:16]}"
 _REFUSED: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 _UNWRITABLE: Final = (ValueError, TypeError, LookupError, ArithmeticError, struct.error)
 """What is raised for rows a table cannot hold: by the server, and on the way to it."""
@@ -108,6 +111,7 @@ class PostgresReadStore:
             migrate(connection, self.schema(POSITIONS), POSITIONS)
             present = self.progress(connection)
             missing = [model for model in models if model.name not in present]
+            _define_readers(connection)
             self.make_tables(connection, missing)
             self.make_indexes(connection, missing)
             self.place(connection, missing, 0)
@@ -135,9 +139,11 @@ class PostgresReadStore:
             self.define(connection, model.name, _definition(model)[0])
 
     def make_indexes(self, connection: Conn, models: Sequence[ReadModel]) -> None:
-        """Make keys, constraints and indexes."""
+        """Make keys, constraints and indexes, and say who may read which rows."""
         for model in models:
-            self.define(connection, model.name, _definition(model)[1])
+            _, indexes, readers = _definition(model)
+            self.define(connection, model.name, indexes)
+            self.define(connection, model.name, readers)
 
     def define(self, connection: Conn, name: str, definition: LiteralString) -> None:
         """Carry out a definition in the schema of that name."""
@@ -242,7 +248,7 @@ class PostgresReadStore:
         found = connection.execute(
             "SELECT attname, atttypid::int8, typname FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"
             " WHERE attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))"
-            " AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            " AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
             [self.schema(model.name), model.name],
         ).fetchall()
         if not found:
@@ -333,10 +339,20 @@ def json_cursor(connection: Conn) -> Cursor[tuple[Any, ...]]:
     return cursor
 
 
-def _definition(model: ReadModel) -> tuple[LiteralString, LiteralString]:
-    """Return the definition of a model's table in two parts: the table, its indexes."""
-    table, _, indexes = schema_sql(model.name).partition(_INDEXES)
-    return table, indexes
+def _define_readers(connection: Conn) -> None:
+    """Define what the policies of the tables ask, unless this release did."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('dossier readers', 0))")
+    defined = connection.execute("SELECT obj_description(to_regnamespace('reader'), 'pg_namespace')").fetchone()
+    if defined != (_READER_DEFINITION,):
+        connection.execute(schema_sql("reader"))
+        connection.execute(sql.SQL("COMMENT ON SCHEMA reader IS {}").format(sql.Literal(_READER_DEFINITION)))
+
+
+def _definition(model: ReadModel) -> tuple[LiteralString, LiteralString, LiteralString]:
+    """Return the definition of a model's table in three parts: the table, its indexes, who reads which rows."""
+    table, _, rest = schema_sql(model.name).partition(_INDEXES)
+    indexes, _, readers = rest.partition(_READERS)
+    return table, indexes, readers
 
 
 def _names(names: Iterable[str]) -> sql.Composed:

@@ -38,6 +38,7 @@ def test_a_created_profile() -> None:
         "completeness": 71,
         "missing": ["core_values"],
         "outside_vocabulary": ["age_range"],
+        "search_words": ["", "oslo"],
         "verification": "unverified",
         "archived": False,
         "conflicts": {},

@@ -114,7 +114,7 @@ def populated(app: Application) -> World:
 
 @contextmanager
 def only_this_database(url: str) -> Iterator[None]:
-    """Settings from nowhere but here."""
+    """Settings from nowhere but here; what was sealed for the tests opens."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("DOSSIER_") and name != "DOSSIER_MASTER_KEY"]:
             patch.delenv(name)

@@ -20,3 +20,7 @@ ALTER TABLE billing_accounts ADD PRIMARY KEY (billing_id);
 ALTER TABLE billing_accounts ADD UNIQUE (account_id);
 -- Webhooks name the customer. Hash: as for the email of an account, a legacy value can be any text.
 CREATE INDEX billing_accounts_customer ON billing_accounts USING hash ((fields ->> 'stripe_customer_id'));
+-- readers
+ALTER TABLE billing_accounts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON billing_accounts FOR SELECT
+    USING ((SELECT reader.sees_all()) OR account_id = (SELECT reader.account()));

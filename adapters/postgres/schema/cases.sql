@@ -38,3 +38,7 @@ CREATE INDEX cases_collective ON cases (collective_id, case_id);
 CREATE INDEX cases_person ON cases (person_id, case_id);
 CREATE INDEX cases_due ON cases (due_on, case_id) WHERE is_current AND due_on IS NOT NULL;
 CREATE INDEX cases_status_since ON cases (status_since, case_id);
+-- readers
+ALTER TABLE cases ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON cases FOR SELECT
+    USING ((SELECT reader.sees_all()) OR reader.reads_case(person_id, company_id, collective_id));

@@ -15,3 +15,7 @@ CREATE TABLE collectives (
 -- indexes
 ALTER TABLE collectives ADD PRIMARY KEY (collective_id);
 CREATE INDEX collectives_company ON collectives (company_id);
+-- readers
+ALTER TABLE collectives ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON collectives FOR SELECT
+    USING ((SELECT reader.sees_all()) OR company_id = ANY ((SELECT reader.companies())::uuid[]));

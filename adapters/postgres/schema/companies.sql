@@ -19,3 +19,7 @@ ALTER TABLE companies ADD PRIMARY KEY (company_id);
 -- Hash: a legacy name can be any text, and a btree refuses one beyond 2.7 kB.
 CREATE INDEX companies_name ON companies USING hash (name_key);
 CREATE INDEX companies_tax ON companies USING hash (tax_digits);
+-- readers
+ALTER TABLE companies ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON companies FOR SELECT
+    USING ((SELECT reader.sees_all()) OR company_id = ANY ((SELECT reader.companies())::uuid[]));

@@ -19,3 +19,7 @@ CREATE TABLE company_members (
 ALTER TABLE company_members ADD PRIMARY KEY (company_id, member);
 -- The companies an account belongs to now.
 CREATE INDEX company_members_account ON company_members (account_id, company_id) WHERE is_current;
+-- readers
+ALTER TABLE company_members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON company_members FOR SELECT
+    USING ((SELECT reader.sees_all()) OR company_id = ANY ((SELECT reader.companies())::uuid[]));

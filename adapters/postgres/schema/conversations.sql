@@ -21,3 +21,7 @@ CREATE TABLE conversations (
 -- indexes
 ALTER TABLE conversations ADD PRIMARY KEY (conversation_id);
 CREATE INDEX conversations_account ON conversations (account_id);
+-- readers
+ALTER TABLE conversations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON conversations FOR SELECT
+    USING ((SELECT reader.sees_all()) OR account_id = (SELECT reader.account()));

@@ -21,4 +21,8 @@ CREATE TABLE intents (
 -- indexes
 ALTER TABLE intents ADD PRIMARY KEY (intent_id);
 ALTER TABLE intents ADD UNIQUE (account_id, context);
-CREATE INDEX intents_context ON intents (context, status);
+CREATE INDEX intents_context ON intents (context, status, intent_id);
+-- readers
+ALTER TABLE intents ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON intents FOR SELECT
+    USING ((SELECT reader.sees_all()) OR account_id = (SELECT reader.account()));

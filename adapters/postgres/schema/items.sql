@@ -19,3 +19,8 @@ CREATE TABLE items (
 ALTER TABLE items ADD PRIMARY KEY (item_id);
 CREATE INDEX items_account ON items (account_id);
 CREATE INDEX items_profile ON items (profile_id, kind);
+
+-- readers
+ALTER TABLE items ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON items FOR SELECT
+    USING ((SELECT reader.sees_all()) OR account_id = (SELECT reader.account()));

@@ -25,3 +25,7 @@ ALTER TABLE legacy_ids ADD PRIMARY KEY (snapshot_id);
 ALTER TABLE legacy_ids ADD UNIQUE (system, table_name, key);
 CREATE INDEX legacy_ids_bundle ON legacy_ids (system, bundle);
 CREATE INDEX legacy_ids_became ON legacy_ids (became);
+-- readers
+ALTER TABLE legacy_ids ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON legacy_ids FOR SELECT
+    USING ((SELECT reader.sees_all()));

@@ -16,3 +16,7 @@ CREATE TABLE messages (
 -- indexes
 ALTER TABLE messages ADD PRIMARY KEY (conversation_id, number);
 CREATE INDEX messages_sent ON messages (conversation_id, sent_at);
+-- readers
+ALTER TABLE messages ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON messages FOR SELECT
+    USING ((SELECT reader.sees_all()) OR reader.reads_conversation(conversation_id));

@@ -18,3 +18,7 @@ CREATE TABLE migration_runs (
 -- indexes
 ALTER TABLE migration_runs ADD PRIMARY KEY (run_id);
 CREATE INDEX migration_runs_system ON migration_runs (system, started_at);
+-- readers
+ALTER TABLE migration_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON migration_runs FOR SELECT
+    USING ((SELECT reader.sees_all()));

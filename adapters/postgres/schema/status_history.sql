@@ -44,3 +44,7 @@ ALTER TABLE status_history ADD PRIMARY KEY (owner_id, entry);
 -- The timeline of an owner in order, and what was in force at a time: that which began by then and had not ended.
 CREATE INDEX status_history_timeline ON status_history (owner_id, active_from, place);
 -- None on status: the time in each is a matter of all rows, and a legacy status can be any text, too long for a btree.
+-- readers
+ALTER TABLE status_history ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON status_history FOR SELECT
+    USING ((SELECT reader.sees_all()) OR reader.reads_owner(owner_kind, owner_id));

@@ -25,3 +25,7 @@ CREATE TABLE statuses (
 ALTER TABLE statuses ADD PRIMARY KEY (status_id);
 -- Hash: a legacy code can be any text, and a btree refuses one beyond 2.7 kB.
 CREATE INDEX statuses_code ON statuses USING hash (code);
+-- readers
+ALTER TABLE statuses ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON statuses FOR SELECT
+    USING ((SELECT reader.sees_all()) OR (SELECT reader.account()) IS NOT NULL);
