@@ -14,3 +14,8 @@ CREATE TABLE quarantine (
 -- indexes
 ALTER TABLE quarantine ADD PRIMARY KEY (quarantine_id);
 CREATE INDEX quarantine_system ON quarantine (system);
+
+-- readers
+ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON quarantine FOR SELECT
+    USING ((SELECT reader.sees_all()));
