@@ -14,7 +14,13 @@ from benchmarks.harness import Benchmark, Pair, Result, Server, Work, pairs, sum
 from benchmarks.workload import EventRow, replay, sample, stored_rows
 
 SIZE: Final = 20_000
-ROOTS: Final = {"contexts": "users", "cases": "cases", "talent": "talent_users", "decks": "deck_users"}
+ROOTS: Final = {
+    "contexts": "users",
+    "caregivers": "caregivers",
+    "cases": "cases",
+    "talent": "talent_users",
+    "decks": "deck_users",
+}
 """What the root records of each system are."""
 
 PLANNED: Final = {"contexts": 1_000 / 300}

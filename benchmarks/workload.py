@@ -16,7 +16,7 @@ from adapters.garbage import rare_collections
 from adapters.legacy.json_lines import open_export
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import encode
-from adapters.samples import cases, contexts, decks, talent
+from adapters.samples import caregivers, cases, contexts, decks, talent
 from adapters.samples.truth import Truth
 from benchmarks.harness import Server
 from domain.access import Actor
@@ -31,6 +31,7 @@ from projections.all import READ_MODELS
 
 WRITERS: Final[dict[str, Callable[[Path, int, int], Truth]]] = {
     "contexts": contexts.write_sample,
+    "caregivers": caregivers.write_sample,
     "cases": cases.write_sample,
     "talent": talent.write_sample,
     "decks": decks.write_sample,

@@ -38,6 +38,13 @@ ACCOUNT_DETAILS: Final[dict[str, FieldShape]] = {
     "active_dancer_key": text(),
     "active_choreographer_key": text(),
     **ONBOARDING_FIELDS,  # talent; decks knows that it was completed
+    # caregivers: the number of the SMS conversation, which is not the phone one signs in with
+    "sms_phone": text(),
+    "image": text(),
+    "email_verified_at": instant(),
+    "phone_verified_at": instant(),
+    "is_anonymous": flag(),
+    "other_roles": texts(),  # roles Dossier does not have
     # decks
     "email_verified": flag(),
     "is_active": flag(),  # shown in the public view; it closes no account

@@ -16,6 +16,7 @@ _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,6}0*)?)?)([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DECIMAL: Final = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _OPENINGS: Final = 2
 LEAST_INCHES: Final = 36
 MOST_INCHES: Final = 96
@@ -63,6 +64,34 @@ def number(value: Any) -> int | float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     raise Unreadable("a number is expected")
+
+
+def decimal_number(value: Any) -> int | float:
+    """Read a number, also one an export wrote as a decimal text, where a double holds it exactly as written.
+
+    `NaN` and `Infinity`, which leave some exports as texts, are no numbers.
+    """
+    if not isinstance(value, str):
+        return number(value)
+    if not _DECIMAL.fullmatch(found := value.strip()):
+        raise Unreadable("a number is expected")
+    exact_value = Decimal(found)
+    if exact_value == exact_value.to_integral_value() and -(2**63) <= exact_value < 2**63:
+        return int(exact_value)
+    if Decimal(repr(float(found))) != exact_value:
+        raise Unreadable("more digits than a number holds")
+    return float(found)
+
+
+def ms_instant(value: Any) -> datetime:
+    """Read a point in time: ms since 1970, with a fraction or as a decimal text, or ISO text."""
+    is_decimal = isinstance(value, str) and _DECIMAL.fullmatch(value.strip())
+    return instant(decimal_number(value) if is_decimal else value)
+
+
+def ms_instant_text(value: Any) -> str:
+    """Read a point in time as `ms_instant` does, into the text by which fields hold one."""
+    return instant_text(ms_instant(value).isoformat())
 
 
 def day(value: Any) -> str:

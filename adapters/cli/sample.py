@@ -10,6 +10,7 @@ import typer
 
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson
+from adapters.samples import caregivers as caregivers_sample
 from adapters.samples import cases as cases_sample
 from adapters.samples import contexts as contexts_sample
 from adapters.samples import decks as decks_sample
@@ -41,6 +42,22 @@ def contexts(
     out = Output(as_json=as_json)
     prepare(out_dir, force=force)
     _tell(out, contexts_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
+
+
+@app.command()
+def caregivers(
+    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    *,
+    users: Annotated[int, typer.Option("--users", min=0, help="How many users.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")] = 1,
+    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an export of the caregivers system and its truth.json."""
+    out = Output(as_json=as_json)
+    prepare(out_dir, force=force)
+    _tell(out, caregivers_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
 
 
 @app.command()
@@ -102,7 +119,7 @@ def prepare(out_dir: Path, *, force: bool = False) -> None:
             hint="choose another directory, or add --force",
         )
     # Files of the other layout would be read in the place of the new ones.
-    systems = (contexts_sample, cases_sample, talent_sample, decks_sample)
+    systems = (contexts_sample, caregivers_sample, cases_sample, talent_sample, decks_sample)
     for table in (*(table for system in systems for table in system.TABLES), "_tables"):
         (out_dir / f"{table}.jsonl").unlink(missing_ok=True)
         (out_dir / table / "documents.jsonl").unlink(missing_ok=True)

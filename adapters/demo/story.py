@@ -14,13 +14,14 @@ from adapters import migration
 from adapters.cli.migrate import summary
 from adapters.cli.sample import prepare
 from adapters.demo.audit import Audit
+from adapters.demo.caregivers import Caregivers
 from adapters.demo.cases import Cases
 from adapters.demo.decks import Decks
 from adapters.demo.people import People
 from adapters.demo.stage import Stage
 from adapters.demo.talent import Talent
 from adapters.migration import Migration
-from adapters.samples import cases, contexts, decks, talent
+from adapters.samples import caregivers, cases, contexts, decks, talent
 from adapters.samples.truth import Truth
 from projections.all import READ_MODELS
 from projections.read_model import Row
@@ -38,6 +39,7 @@ class Export(NamedTuple):
 
 EXPORTS: Final = (
     Export("contexts", contexts.write_sample, 300),
+    Export("caregivers", caregivers.write_sample, 60),
     Export("cases", cases.write_sample, 200),
     Export("talent", talent.write_sample, 60),
     Export("decks", decks.write_sample, 40),
@@ -50,7 +52,7 @@ class Demo:
     def __init__(self, stage: Stage) -> None:
         self._stage, self._app, self._out = stage, stage.app, stage.out
         self._people, self._cases, self._decks = People(stage), Cases(stage), Decks(stage)
-        self._talent = Talent(stage)
+        self._talent, self._caregivers = Talent(stage), Caregivers(stage)
         self._audit = Audit(stage)
 
     def run(self) -> int:
@@ -65,6 +67,7 @@ class Demo:
             ("Live commands on cases", self._cases.live),
             ("Live commands on a dancer", self._talent.live),
             ("Live commands on people with decks", self._decks.live),
+            ("A message and a payment", self._caregivers.live),
             ("Which status a case had when", self._cases.timeline),
             ("The cases in numbers", self._cases.numbers),
             ("Proof once more, after the live changes", self._verify_live),

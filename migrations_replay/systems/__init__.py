@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from migrations_replay.facts import LegacySystem
-from migrations_replay.systems import cases, contexts, decks, talent
+from migrations_replay.systems import caregivers, cases, contexts, decks, talent
 
 SYSTEMS: Final[dict[str, LegacySystem]] = {
-    system.name: system for system in (contexts.SYSTEM, cases.SYSTEM, talent.SYSTEM, decks.SYSTEM)
+    system.name: system for system in (contexts.SYSTEM, caregivers.SYSTEM, cases.SYSTEM, talent.SYSTEM, decks.SYSTEM)
 }
 """Every legacy system by its name."""

@@ -46,12 +46,13 @@ def test_the_demo_works_twice(make_database: Any, tmp_path: Path) -> None:
     assert "removed: the case is undetermined" in first
     assert re.search(r"^4 +deferido .* by entry 6$", first, re.MULTILINE)
     assert "16 events appended, 1 command and 1 read refused" in first
+    assert "2 events appended, 2 commands refused, account and profile untouched" in first
     second = demo(tmp_path, url)
     assert "the first admin was granted before" in second
     assert "removed: the case is undetermined" in second
     assert "0 events appended, 1 command and 1 read refused" in second
     folder = tmp_path / "demo-output"
-    for system in ("contexts", "cases", "talent", "decks"):
+    for system in ("contexts", "caregivers", "cases", "talent", "decks"):
         for name in ("plan", "run", "run-again"):
             assert report(folder, system, name)["events"]["appended"] == 0
         verified = report(folder, system, "verify-live")["reconcile"]

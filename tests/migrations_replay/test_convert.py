@@ -275,3 +275,57 @@ def test_nothing_else_is_an_sql_array(value: str) -> None:
 def test_any_list_of_texts_comes_back_from_an_sql_array(items: list[str | None]) -> None:
     quoted = ["NULL" if item is None else '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"' for item in items]
     assert sql_array("{" + ",".join(quoted) + "}") == items
+
+
+# --- the caregivers system's numbers and times ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(0, 0), (72.5, 72.5), ("72.5", 72.5), (" 0 ", 0), ("-3", -3), ("2.0", 2), ("9223372036854775807", 2**63 - 1)],
+)
+def test_a_decimal_number_keeps_its_value(value: Any, read: Any) -> None:
+    found = convert.decimal_number(value)
+    assert (found, type(found)) == (read, type(read))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "",
+        "1e3",
+        "0x1",
+        "1,5",
+        "9" * 30 + ".5",
+        "0.12345678901234567890",
+        True,
+        None,
+        [],
+    ],
+)
+def test_what_is_no_decimal_number_is_unreadable(value: Any) -> None:
+    with pytest.raises(Unreadable):
+        convert.decimal_number(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1_700_000_000_000, "2023-11-14T22:13:20.000000Z"),
+        (1_700_000_000_000.125, "2023-11-14T22:13:20.000125Z"),
+        ("1700000000000.5", "2023-11-14T22:13:20.000500Z"),
+        ("2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20.000000Z"),
+    ],
+)
+def test_ms_since_1970_may_have_a_fraction_and_stand_in_a_text(value: Any, text: str) -> None:
+    assert convert.ms_instant_text(value) == text
+    assert convert.instant(text) == convert.ms_instant(value)
+
+
+@pytest.mark.parametrize("value", ["NaN", "2023-11-14", 1e18, -70_000_000_000_000, "99999999999999999", True, None])
+def test_what_nobody_can_mean_is_no_time(value: Any) -> None:
+    with pytest.raises(Unreadable):
+        convert.ms_instant(value)

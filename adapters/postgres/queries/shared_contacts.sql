@@ -1,7 +1,9 @@
 -- Every imported account whose email or phone another account has too: which of them, the key of its root, the value.
 WITH held AS (
     SELECT a.account_id, c.field, c.value FROM {accounts} a
-    CROSS JOIN LATERAL (VALUES ('email', a.email), ('phone', a.phone)) AS c (field, value) WHERE c.value IS NOT NULL
+    CROSS JOIN LATERAL (VALUES ('email', a.email), ('phone', a.phone), ('sms_phone', a.details ->> 'sms_phone'))
+        AS c (field, value)
+    WHERE c.value IS NOT NULL
 ), shared AS (
     SELECT field, value FROM held GROUP BY field, value HAVING count(*) > 1
 )

@@ -21,6 +21,7 @@ ALTER TABLE accounts ADD PRIMARY KEY (account_id);
 -- Hash: a legacy email or phone can be any text, and a btree refuses one beyond 2.7 kB.
 CREATE INDEX accounts_email ON accounts USING hash (lower(email));
 CREATE INDEX accounts_phone ON accounts USING hash (phone);
+CREATE INDEX accounts_sms_phone ON accounts USING hash ((details ->> 'sms_phone'));
 -- readers
 ALTER TABLE accounts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readers ON accounts FOR SELECT
