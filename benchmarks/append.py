@@ -98,12 +98,13 @@ def _side(server: Server, writers: int, setup: Setup, latencies: list[Latency]) 
     @contextmanager
     def side() -> Iterator[Work]:
         with setup(server, writers) as shares:
-            yield partial(_all_at_once, shares, latencies)
+            yield partial(all_at_once, shares, latencies)
 
     return side
 
 
-def _all_at_once(shares: Shares, latencies: list[Latency]) -> int:
+def all_at_once(shares: Shares, latencies: list[Latency]) -> int:
+    """Let all writers call at once and return how many calls there were; how long they took is added to `latencies`."""
     start = threading.Barrier(len(shares))
     with ThreadPoolExecutor(len(shares)) as threads:
         durations = [taken for each in threads.map(partial(_one_writer, start), shares) for taken in each]
