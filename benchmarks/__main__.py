@@ -16,7 +16,7 @@ from rich.table import Table
 
 from adapters.logging import configure_logging
 from adapters.settings import Settings
-from benchmarks import append, audit, bulk, cases, follow, hot_rows, migrate, profile, rebuild
+from benchmarks import append, audit, bulk, cases, follow, hot_rows, migrate, profile, rebuild, sealing
 from benchmarks.harness import RUNS, Result, Server, facts, server
 
 Measure = Callable[[Server, int], list[Result]]
@@ -29,6 +29,7 @@ GROUPS: Final[dict[str, Measure]] = {
     "cases": cases.run,
     "hot_rows": hot_rows.run,
     "audit": audit.run,
+    "sealing": sealing.run,
 }
 LATEST: Final = Path(__file__).parent / "latest.json"
 

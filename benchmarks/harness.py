@@ -127,9 +127,9 @@ class Server:
             self._run(drop, self._admin_url)  # which may also end an autovacuum worker
 
     @contextmanager
-    def application(self, database: str) -> Iterator[Application]:
-        """Open Dossier on a database as the composition root does, its tables made."""
-        with application(Settings(database_url=SecretStr(self.url(database)))) as app:
+    def application(self, database: str, master_key: SecretStr | None = None) -> Iterator[Application]:
+        """Open Dossier on a database as the composition root does, its tables made; sealing if a key is given."""
+        with application(Settings(database_url=SecretStr(self.url(database)), master_key=master_key)) as app:
             app.initialise()
             yield app
 

@@ -267,7 +267,7 @@ class PostgresEventStore:
 
         Raises VersionConflict, and then nothing was written, if a stream does not end where its first event continues.
         """
-        return self.append_rows(self._rows(events))
+        return self.append_rows(self._rows(events, imported=True))
 
     def append_rows(self, rows: Sequence[EventRow]) -> int:
         """Append encoded events (stream, version, topic, body), as `append_bulk` does."""
@@ -411,12 +411,13 @@ class PostgresEventStore:
 
     # --- sealing -------------------------------------------------------------------------------------------------
 
-    def _rows(self, events: Sequence[NewEvent]) -> list[EventRow]:
-        """Return events encoded, sealed for their subjects."""
+    def _rows(self, events: Sequence[NewEvent], *, imported: bool = False) -> list[EventRow]:
+        """Return events encoded, sealed for their subjects; raises RuleViolated for an erased one, unless imported."""
         if self.keys is None:
             return [(new.stream, new.version, new.event.topic, encode(new)) for new in events]
         subjects = [sealed_for(new) for new in events]
-        keys = self.keys.for_writing({subject for subject in subjects if subject is not None})
+        keys_of = self.keys.for_importing if imported else self.keys.for_writing
+        keys = keys_of({subject for subject in subjects if subject is not None})
         return [
             (new.stream, new.version, new.event.topic, encode(new, keys[subject] if subject else None))
             for new, subject in zip(events, subjects, strict=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 from psycopg import Connection, sql
 
@@ -17,7 +16,7 @@ from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import seal_body
 from adapters.postgres.subjects import StoredBody
-from adapters.sealing import SubjectKey, new_key, no_master_key
+from adapters.sealing import no_master_key
 from domain.errors import RuleViolated
 from domain.streams import EVIDENCE_STREAM
 
@@ -70,7 +69,7 @@ class _Reseal:
 
     def bodies(self, page: Sequence[StoredBody]) -> None:
         """Put sealed bodies in the place of these."""
-        keys = self._keys_of({found.subject for found in page})
+        keys = self._keys.for_importing({found.subject for found in page})
         sealed = [
             seal_body(found.stream, found.version, found.topic, found.body, keys[found.subject]) for found in page
         ]
@@ -95,7 +94,7 @@ class _Reseal:
         while True:
             with self._changing("receipts") as connection:
                 rows = connection.execute(find, [_PAGE]).fetchall()
-                keys = self._keys_of({subject for _, _, subject in rows})
+                keys = self._keys.for_importing({subject for _, _, subject in rows})
                 keyed = [subject.bytes + keys[subject].digest(bytes(digest)) for _, digest, subject in rows]
                 connection.execute(update, [[command_id for command_id, _, _ in rows], keyed])
             if not rows:
@@ -107,11 +106,6 @@ class _Reseal:
         with translated(), self._events.pool.connection() as connection:
             for name in ("stored_events", "receipts"):
                 connection.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}.{}").format(self._store, sql.Identifier(name)))
-
-    def _keys_of(self, subjects: set[UUID]) -> dict[UUID, SubjectKey]:
-        """Return keys to seal with; for a person who was erased one that nobody keeps."""
-        gone = self._keys.erased(subjects)
-        return self._keys.for_writing(subjects - gone) | {subject: SubjectKey(new_key()) for subject in gone}
 
     @contextmanager
     def _changing(self, table: str) -> Iterator[Connection[tuple[Any, ...]]]:

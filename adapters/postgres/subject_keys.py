@@ -7,7 +7,7 @@ one the cached keys belong to they are forgotten, so a key that another process 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -50,7 +50,7 @@ class SubjectKeys:
         ).format(name)
         self._insert = sql.SQL(
             "INSERT INTO {}.subject_keys (subject, wrapped) SELECT * FROM unnest(%b::uuid[], %b::bytea[])"
-            " ON CONFLICT DO NOTHING"
+            " ON CONFLICT DO NOTHING RETURNING subject"
         ).format(name)
         self._any = sql.SQL("SELECT subject, wrapped FROM {}.subject_keys WHERE wrapped IS NOT NULL LIMIT 1").format(
             name
@@ -78,19 +78,37 @@ class SubjectKeys:
 
     def for_writing(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey]:
         """Return the keys of these subjects, made where there are none yet; raises RuleViolated for an erased one."""
-        with self._lock:
-            known: dict[UUID, SubjectKey | None] = dict(self._cached(subjects))
-        if missing := [subject for subject in subjects if subject not in known]:
-            known |= self._fetched(missing)
-        if new := [subject for subject in missing if subject not in known]:
-            with translated(), self._pool.connection() as connection:
-                self._check_master(connection)
-                connection.execute(self._insert, [new, [self.master.wrap(subject, new_key()) for subject in new]])
-            known |= self._fetched(new)  # somebody else's, if they were first
+        known = self._made(subjects)
         keys = {subject: key for subject, key in known.items() if key is not None}
         if len(keys) < len(known):
             raise erased_person()
         return keys
+
+    def for_importing(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey]:
+        """Return what `for_writing` does; of an erased person a key that nobody keeps.
+
+        An import may hold something about them amid a record about others: it reads as erased from the first.
+        """
+        return {subject: key or SubjectKey(new_key()) for subject, key in self._made(subjects).items()}
+
+    def _made(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
+        """Return the keys of these subjects, made where there are none yet, before anything is sealed with them."""
+        with self._lock:
+            known = self._cached(subjects)
+        if missing := [subject for subject in subjects if subject not in known]:
+            known |= self._fetched(missing)
+        if new := {subject: new_key() for subject in missing if subject not in known}:
+            wrapped = [self.master.wrap(subject, key) for subject, key in new.items()]
+            with translated(), self._pool.connection() as connection:
+                self._check_master(connection)
+                made = connection.execute(self._insert, [list(new), wrapped]).fetchall()
+            ours = {subject: SubjectKey(new[subject]) for (subject,) in made}
+            known |= ours
+            with self._lock:
+                self._keep(ours)
+            if len(made) < len(new):  # somebody else was first
+                known |= self._fetched([subject for subject in new if subject not in known])
+        return known
 
     def see(self, epoch: int) -> None:
         """Take note of the number of erasures there were: keys held from before the last one are forgotten."""
@@ -140,15 +158,17 @@ class SubjectKeys:
             subject: None if wrapped is None else SubjectKey(self.master.unwrap(subject, wrapped))
             for subject, wrapped, _ in rows
         }
+        if rows:
+            self.see(rows[0][2])
         with self._lock:
-            if rows and rows[0][2] > self._epoch:
-                self._cache.clear()
-                self._epoch = rows[0][2]
             if rows and rows[0][2] == self._epoch:
-                self._cache.update((subject, key) for subject, key in found.items() if key is not None)
-                while len(self._cache) > self._most:
-                    self._cache.popitem(last=False)
+                self._keep({subject: key for subject, key in found.items() if key is not None})
         return found
+
+    def _keep(self, keys: Mapping[UUID, SubjectKey]) -> None:
+        self._cache.update(keys)
+        while len(self._cache) > self._most:
+            self._cache.popitem(last=False)
 
     def _cached(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
         found: dict[UUID, SubjectKey | None] = {}
