@@ -42,7 +42,8 @@ Progress = Callable[[int, int], None]
 class Recorded(NamedTuple):
     """What a snapshot or quarantine stream holds: its version, and what was recorded last.
 
-    `digest` is empty once it was withdrawn. `dangling` and `foreign` are the references as they were found then.
+    `digest` is empty once it was withdrawn, and ERASED_DIGEST where the person it is about was erased. `dangling` and
+    `foreign` are the references as they were found then.
     """
 
     version: int
@@ -54,6 +55,7 @@ class Recorded(NamedTuple):
 
 
 NEVER: Final = Recorded(0, "", 0, "")
+ERASED_DIGEST: Final = "erased"
 
 
 class Begun(NamedTuple):
@@ -238,7 +240,7 @@ class Replay:
             before = known.get(stream, NEVER)
             writer.earlier_events += before.origin == writer.origin
             event = _quarantined(self.system.name, record)
-            if before.digest != event.digest:
+            if before.digest not in (event.digest, ERASED_DIGEST):
                 subject = self.system.subject_of(record.person) if record.person is not None else None
                 events.append(writer.wrap(stream, before.version + 1, ImportedEvent(event, NO_TIME), subject))
         writer.write(events)
@@ -436,6 +438,8 @@ def _state(record: RecordFacts, known: Mapping[UUID, Recorded], mapping_version:
     found = known.get(record.snapshot)
     if found is None or not found.digest:
         return "new"
+    if found.digest == ERASED_DIGEST:  # it is about one person amid a bundle about others: left as it is
+        return "unchanged"
     same = found.digest == record.record.digest and found.mapping_version == mapping_version
     return "unchanged" if same else "changed"
 

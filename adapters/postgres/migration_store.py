@@ -23,7 +23,7 @@ from domain.legacy import ImportWithdrawn, LegacyRecordQuarantined, LegacySnapsh
 from domain.migration import MigrationRunStarted
 from migrations_replay.given_back import BundleRows
 from migrations_replay.reconcile import OWNED
-from migrations_replay.replay import Begun, OpenRun, Recorded
+from migrations_replay.replay import ERASED_DIGEST, Begun, OpenRun, Recorded
 from migrations_replay.rollback import LIVE_OWNED
 from projections.all import READ_MODELS
 from projections.read_model import Key, Row
@@ -63,10 +63,10 @@ class PostgresMigrationStore:
             match event:
                 case LegacySnapshotRecorded():
                     references = frozenset(event.dangling), frozenset(event.foreign)
-                    digest = known(event.digest) or ""
+                    digest = known(event.digest) or ERASED_DIGEST
                     found[last.stream] = Recorded(last.version, digest, event.mapping_version, origin, *references)
                 case LegacyRecordQuarantined():
-                    found[last.stream] = Recorded(last.version, known(event.digest) or "", 0, origin)
+                    found[last.stream] = Recorded(last.version, known(event.digest) or ERASED_DIGEST, 0, origin)
                 case _:  # it was withdrawn
                     found[last.stream] = Recorded(last.version, "", 0, origin)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,13 +13,16 @@ import pytest
 from psycopg import sql
 from structlog.testing import capture_logs
 
+from adapters import migration
 from adapters.audit.checkpoints import sign_head
 from adapters.audit.export import Exporter
 from adapters.audit.keys import SigningKey
 from adapters.audit.store import verify_store
 from adapters.bootstrap import Application, utc_now
 from adapters.erasure import JOURNAL, erase, held, noted
+from adapters.migration import Migration
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.samples import contexts
 from domain.access import Actor
 from domain.account import RegisterAccount, UpdateAccount
 from domain.contexts import Context
@@ -28,9 +31,11 @@ from domain.event import ERASED
 from domain.intent import DeclareIntent
 from domain.profile import CreateProfile, UpdateProfile
 from domain.service import Dossier
+from migrations_replay.reconcile import BREACHES
+from projections import accounts, legacy_ids
 from projections.all import READ_MODELS
 from projections.follow import catch_up
-from tests.support.application import application_at, tables
+from tests.support.application import application_at, tables, watch
 
 OPERATOR = Actor.operator()
 SECRETS = ("Quetzalcoatl", "huitzil@example.org", "+41791112233", "Tenochtitlan", "obsidian", "atlatl", "request-of-q")
@@ -156,3 +161,27 @@ def test_who_may_erase_and_what_cannot_be(app: Application, tmp_path: Path) -> N
         erase(unsealed, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
     with pytest.raises(RuleViolated, match="not sealed"):
         erase(app, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
+
+
+def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    contexts.write_sample(export, 12, 3)
+    written = b"".join(path.read_bytes() for path in export.glob("*.jsonl"))
+    with application_at(make_database()) as app:
+        source = Migration.of("contexts", export)
+        first = migration.run(app, source, watch)
+        users = app.reads.fetch(legacy_ids.MODEL, system="contexts", table_name="User")
+        imported = [app.reads.fetch(accounts.MODEL, account_id=row["became"])[0] for row in users]
+        # One of whom nothing lies in a record that cannot be told whom it is about.
+        whole = next(row for row in imported if row["email"] and written.count(row["email"].encode()) == 1)
+        person, email = whole["account_id"], whole["email"]
+        erase(app, person, "asked", OPERATOR, tmp_path / JOURNAL)
+        again = migration.run(app, source, watch)
+        assert again["events"]["appended"] == 0
+        assert again["reconcile"]["erased"] > 0
+        verified = migration.verify(app, source, watch)
+        for report in (again, verified):
+            breaches = {name: report["reconcile"][name] - first["reconcile"][name] for name in BREACHES}
+            assert breaches == dict.fromkeys(BREACHES, 0)
+        assert app.reads.fetch(accounts.MODEL, account_id=person)[0]["email"] is None
+        assert email.encode() not in _everything(app)
