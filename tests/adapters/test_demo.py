@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from adapters.audit.verifier import public_keys, verify
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,7 @@ def report(folder: Path, system: str, name: str) -> Any:
     return json.loads((folder / f"{system}-{name}.json").read_bytes())
 
 
+@pytest.mark.timeout(600)  # each run takes what it takes on a busy machine
 def test_the_demo_works_twice(make_database: Any, tmp_path: Path) -> None:
     url = make_database()
     first = demo(tmp_path, url)
