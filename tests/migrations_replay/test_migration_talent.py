@@ -67,6 +67,7 @@ def test_every_leaf_ends_in_the_class_the_truth_says(users: int, tmp_path: Path)
                 assert record.classes == classes[record.record.table][str(record.record.line)]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("users", [PLANTED, pytest.param(1000, marks=pytest.mark.soak)])
 def test_sampled_users_are_migrated_proven_and_given_back(
     users: int, new_app: Callable[[], Application], tmp_path: Path
