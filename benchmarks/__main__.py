@@ -16,12 +16,14 @@ from rich.table import Table
 
 from adapters.logging import configure_logging
 from adapters.settings import Settings
-from benchmarks import append, audit, bulk, cases, follow, hot_rows, migrate, profile, rebuild, sealing
+from benchmarks import append, audit, beside, bulk, cases, follow, hot_rows, load, migrate, profile, rebuild, sealing
 from benchmarks.harness import RUNS, Result, Server, facts, server
 
 Measure = Callable[[Server, int], list[Result]]
 GROUPS: Final[dict[str, Measure]] = {
     "append": append.run,
+    "load": load.run,
+    "beside": beside.run,
     "bulk": bulk.run,
     "migrate": migrate.run,
     "rebuild": rebuild.run,

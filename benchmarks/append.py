@@ -125,7 +125,8 @@ def _one_writer(start: threading.Barrier, calls: Sequence[Call]) -> list[float]:
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
-def _email(number: int) -> str:
+def email(number: int) -> str:
+    """Return the email a stream has after so many events."""
     return f"person.{number}@example.org"
 
 
@@ -134,7 +135,7 @@ def _execute(server: Server, writers: int) -> Iterator[Shares]:
     with server.database() as name, server.application(name) as app:
         accounts = [uuid4() for _ in range(STREAMS)]
         for account in accounts:
-            app.dossier.execute(RegisterAccount(account_id=account, email=_email(0)), actor=Actor.operator())
+            app.dossier.execute(RegisterAccount(account_id=account, email=email(0)), actor=Actor.operator())
         yield [
             [partial(_change_contact, app, account, number) for number in range(1, ROUNDS + 1) for account in share]
             for share in _shares(accounts, writers)
@@ -146,14 +147,14 @@ def _shares(streams: Sequence[UUID], writers: int) -> list[Sequence[UUID]]:
 
 
 def _change_contact(app: Application, account: UUID, number: int) -> None:
-    command = ChangeContact(account_id=account, email=_email(number))
+    command = ChangeContact(account_id=account, email=email(number))
     app.dossier.execute(command, actor=Actor.of_account(account))
 
 
 @contextmanager
 def _library_save(server: Server, writers: int) -> Iterator[Shares]:
     with plain_application(server, connections=writers) as app:
-        contacts = [Contact(email=_email(0)) for _ in range(STREAMS)]
+        contacts = [Contact(email=email(0)) for _ in range(STREAMS)]
         for contact in contacts:
             app.save(contact)
         ids = [contact.id for contact in contacts]
@@ -165,7 +166,7 @@ def _library_save(server: Server, writers: int) -> Iterator[Shares]:
 
 def _get_and_save(app: LibraryApplication[UUID], contact_id: UUID, number: int) -> None:
     contact: Contact = app.repository.get(contact_id)
-    contact.change_email(_email(number))
+    contact.change_email(email(number))
     app.save(contact)
 
 
@@ -174,9 +175,9 @@ def _get_and_save(app: LibraryApplication[UUID], contact_id: UUID, number: int) 
 
 def live_event(stream: UUID, version: int) -> NewEvent:
     """Return an event as a command makes it: the first of a stream, or one that continues it."""
-    event: DomainEvent = AccountRegistered(email=_email(0))
+    event: DomainEvent = AccountRegistered(email=email(0))
     if version > 1:
-        event = ContactChanged(changes={"email": Change(old=_email(version - 1), new=_email(version))})
+        event = ContactChanged(changes={"email": Change(old=email(version - 1), new=email(version))})
     now, command, person = utc_now(), uuid4(), str(stream)
     metadata = EventMetadata(
         occurred_at=now,
