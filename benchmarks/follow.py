@@ -37,7 +37,7 @@ def run(server: Server, runs: int) -> list[Result]:
             "follow.catch_up",
             "events/s",
             f"eventsourcing: ProjectionRunner over the same {events} events, one row upserted an event",
-            10.0,
+            20.0,
             ours(server, template),
             partial(_library, server, template, events),
         )

@@ -30,7 +30,7 @@ def run(server: Server, runs: int) -> list[Result]:
             "rebuild.read_models",
             "events/s",
             f"COPY of the {events} stored events out, COPY of the resulting rows in, the same indexes",
-            0.4,
+            0.5,
             ours(server, template),
             partial(_copy, server, template, events),
         )

@@ -25,7 +25,7 @@ from domain.event import NewEvent
 from domain.event import Recorded as StoredEvent
 from domain.profile import CreateProfile, UpdateProfile
 from migrations_replay.bundle import BundleIndex
-from migrations_replay.replay import Begun, OpenRun, Outcome, Recorded, Replay, ReplayStore
+from migrations_replay.replay import BATCH_EVENTS, Begun, OpenRun, Outcome, Recorded, Replay, ReplayStore
 from migrations_replay.systems import SYSTEMS
 from projections.all import READ_MODELS
 
@@ -40,7 +40,7 @@ WRITERS: Final[dict[str, Callable[[Path, int, int], Truth]]] = {
 
 SEED: Final = 20260
 LIVE_ACCOUNTS: Final = 250
-BULK_ROWS: Final = 5_000
+BULK_ROWS: Final = BATCH_EVENTS
 
 EventRow = tuple[UUID, int, str, bytes]
 """A stored event without its position: stream, version, topic, body."""
