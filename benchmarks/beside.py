@@ -52,7 +52,10 @@ def _pair(server: Server, export: Path) -> Pair:
         keeping.join()
         if importing.returncode not in (0, 1):  # 1: there were findings
             raise RuntimeError(f"the import ended with {importing.returncode}")
-    print(f"beside.append_p99  at rest {rest.p99:.1f} ms, beside an import {beside.p99:.1f} ms (p50 {beside.p50:.1f})")
+    print(
+        f"beside.append_p99  at rest {rest.p99:.1f} ms, beside an import {beside.p99:.1f} ms (p50 {beside.p50:.1f})",
+        flush=True,
+    )
     return Pair(1000 / beside.p99, 1000 / rest.p99)
 
 
