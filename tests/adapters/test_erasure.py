@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,15 +21,15 @@ from adapters.audit.export import Exporter
 from adapters.audit.keys import SigningKey
 from adapters.audit.store import verify_store
 from adapters.bootstrap import Application, utc_now
-from adapters.erasure import JOURNAL, erase, held, noted
+from adapters.erasure import JOURNAL, clear, erase, held, noted
 from adapters.migration import Migration
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.samples import contexts
 from domain.access import Actor
-from domain.account import RegisterAccount, UpdateAccount
+from domain.account import AccountRegistered, AccountUpdated, EraseAccount, RegisterAccount, UpdateAccount
 from domain.contexts import Context
 from domain.errors import AccessDenied, ConfigurationInvalid, NotFound, RuleViolated
-from domain.event import ERASED
+from domain.event import ERASED, Change, NewEvent
 from domain.intent import DeclareIntent
 from domain.profile import CreateProfile, UpdateProfile
 from domain.service import Dossier
@@ -36,6 +38,7 @@ from projections import accounts, legacy_ids
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 from tests.support.application import application_at, tables, watch
+from tests.support.examples import METADATA
 
 OPERATOR = Actor.operator()
 SECRETS = ("Quetzalcoatl", "huitzil@example.org", "+41791112233", "Tenochtitlan", "obsidian", "atlatl", "request-of-q")
@@ -185,3 +188,39 @@ def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], 
             assert breaches == dict.fromkeys(BREACHES, 0)
         assert app.reads.fetch(accounts.MODEL, account_id=person)[0]["email"] is None
         assert email.encode() not in _everything(app)
+
+
+@pytest.mark.soak
+def test_a_tenth_of_100_000_events_is_erased_and_the_rest_verifies(
+    make_database: Callable[[], str], tmp_path: Path
+) -> None:
+    """People are erased while others are written about; nothing of the erased is found, and the log is what it was."""
+    people, each = 2_500, 40
+    with application_at(make_database()) as app:
+        told = {}
+        for start in range(0, people, 100):
+            batch = []
+            for number in range(start, min(start + 100, people)):
+                person, secret = uuid4(), f"secret-{number:05d}-{uuid4().hex}"
+                told[person] = secret
+                metadata = replace(METADATA, subject=person, provenance=None)
+                registered = AccountRegistered(email=f"{secret}@example.org", name=secret)
+                batch.append(NewEvent(person, 1, registered, metadata))
+                for version in range(2, each + 1):
+                    changes = {"last_name": Change(old=f"{secret} {version - 1}", new=f"{secret} {version}")}
+                    batch.append(NewEvent(person, version, AccountUpdated(changes=changes), metadata))
+            app.events.append_bulk(batch)
+        assert app.events.head() >= people * each
+        app.catch_up()
+        app.rebuild()
+        erased = list(told)[::10]
+        for person in erased:
+            app.dossier.execute(EraseAccount(account_id=person, reason="asked"), actor=OPERATOR)
+        app.catch_up()
+        clear(app)
+        followed = tables(app)
+        found = set(re.findall(rb"secret-\d{5}-[0-9a-f]{32}", _everything(app) + _exported(app)))
+        assert found == {secret.encode() for person, secret in told.items() if person not in set(erased)}
+        app.rebuild()
+        assert tables(app) == followed
+        assert not verify_store(app.audit, [], quiet).findings
