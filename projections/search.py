@@ -37,5 +37,5 @@ def _texts(value: Any) -> Iterator[str]:
             for item in value:
                 yield from _texts(item)
         case dict():
-            for item in value.values():
+            for _, item in sorted(value.items()):  # jsonb keeps no order of keys
                 yield from _texts(item)
