@@ -44,11 +44,18 @@ def generate(
 
 
 @app.command()
-def rotate(*, as_json: AsJson = False) -> None:
-    """Put a new master key in the place of the one in use; values stay sealed as they are.
+def rotate(
+    *,
+    retire: Annotated[
+        bool,
+        typer.Option("--retire", help="Take the older keys out of the key file; first restart whatever still runs."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Wrap everybody's keys by a new master key; values stay sealed as they are.
 
-    With a key file the new key is made, everything is wrapped anew, and the old key goes. With DOSSIER_MASTER_KEY set
-    it to NEW,OLD first; afterwards NEW alone will do.
+    With a key file the new key is made; the old one stays in it until --retire, because what runs may still use it.
+    With DOSSIER_MASTER_KEY set it to NEW,OLD first, and to NEW once nothing that runs knows OLD alone.
     """
     out, settings = Output(as_json=as_json), load_settings()
     with opened() as app_:
@@ -56,20 +63,22 @@ def rotate(*, as_json: AsJson = False) -> None:
         file = key_file(settings, embedded(settings)[0].home if settings.database_url is None else None)
         if file is not None:
             held = read_file(file)
-            if len(held) == 1:  # else a rotation was interrupted: the new key is there already
+            if len(held) == 1 and not retire:  # with several the newest is there already
                 held = [new_key(), *held]
                 write_file(file, held)
             keys.master.read()
         done = keys.rewrap()
-        if file is not None:
+        if file is not None and retire:
             write_file(file, held[:1])
     newest = keys.master.newest.hex()
     out.json({"rewrapped": done, "key": newest})
     out.line(f"{done} keys are wrapped by master key {newest} now.")
     if file is None:
-        out.next("take the old key out of DOSSIER_MASTER_KEY once every running process knows the new one")
+        out.next("restart what runs, rotate once more, then take the old key out of DOSSIER_MASTER_KEY")
+    elif not retire:
+        out.next(f"keep a copy of {file}; restart what runs, then `dossier keys rotate --retire` takes the old key out")
     else:
-        out.next(f"copy {file} to where you keep the master key; backups made before need the old one")
+        out.next("backups made before need the old key: keep it as long as them, and destroy it with them")
 
 
 @app.command()

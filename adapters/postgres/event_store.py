@@ -29,6 +29,7 @@ from adapters.postgres.schema_migrations import SCHEMA_FILES, changes, migrate
 from adapters.postgres.subject_keys import SubjectKeys
 from adapters.postgres.subjects import Subjects
 from adapters.sealing import MasterKeys, no_master_key
+from domain.account import AccountErased
 from domain.errors import DossierError, StoreUnavailable
 from domain.event import NewEvent, Recorded
 from domain.service import Append, Receipt, Since, check_same_command
@@ -414,6 +415,8 @@ class PostgresEventStore:
     def _rows(self, events: Sequence[NewEvent], *, imported: bool = False) -> list[EventRow]:
         """Return events encoded, sealed for their subjects; raises RuleViolated for an erased one, unless imported."""
         if self.keys is None:
+            if any(new.event.topic == AccountErased.topic for new in events):
+                raise no_master_key()  # nothing would be erased
             return [(new.stream, new.version, new.event.topic, encode(new)) for new in events]
         subjects = [sealed_for(new) for new in events]
         keys_of = self.keys.for_importing if imported else self.keys.for_writing

@@ -162,6 +162,8 @@ def test_who_may_erase_and_what_cannot_be(app: Application, tmp_path: Path) -> N
     unsealed.dossier.execute(RegisterAccount(account_id=unsealed_person, email="o@p.q"), actor=OPERATOR)
     with pytest.raises(ConfigurationInvalid, match="no master key"):
         erase(unsealed, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
+    with pytest.raises(ConfigurationInvalid, match="no master key"):  # no way of appending says erased where nothing is
+        unsealed.dossier.execute(EraseAccount(account_id=unsealed_person, reason="asked"), actor=OPERATOR)
     with pytest.raises(RuleViolated, match="not sealed"):
         erase(app, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
 
