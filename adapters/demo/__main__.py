@@ -1,4 +1,4 @@
-"""`python -m adapters.demo`."""
+"""`python -m adapters.demo [SCALE]`: the demo, on exports of the usual sizes times SCALE (1 by default)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def main() -> int:
                 out.note(notice)
         with application(settings) as app:
             app.initialise()
-            return Demo(Stage(app, out, home=None if settings.database_url else settings.home)).run()
+            home = None if settings.database_url else settings.home
+            return Demo(Stage(app, out, home, float(sys.argv[1]) if sys.argv[1:] else 1.0)).run()
     except DossierError as error:
         out.error(error)
         return 3

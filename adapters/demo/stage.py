@@ -23,12 +23,14 @@ OPERATOR: Final = Actor.operator("demo")
 class Stage:
     """The stage the steps act on; `failures` names what did not come out as it should.
 
-    `home` is where the embedded server keeps the demo's database, None where another server is used.
+    `home` is where the embedded server keeps the demo's database, None where another server is used. The exports are of
+    their usual sizes times `scale`.
     """
 
     app: Application
     out: Output
     home: Path | None = None
+    scale: float = 1.0
     folder: Path = FOLDER
     happened: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

@@ -101,7 +101,7 @@ class Demo:
         for export in EXPORTS:
             folder = self._folder(export)
             prepare(folder, force=True)
-            truth = export.write(folder, export.size, SEED)
+            truth = export.write(folder, max(round(export.size * self._stage.scale), 10), SEED)
             self._out.table((f"table of {export.system}", "rows"), list(truth.rows.items()))
             rows, oddities = sum(truth.rows.values()), sum(truth.oddities.values())
             said = f"{rows} rows, {truth.leaves['total']} leaves, {oddities} oddities"

@@ -21,13 +21,13 @@ def demo(folder: Path, url: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOSSIER_")}
     environment |= {"DOSSIER_DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-m", "adapters.demo"],
+        [sys.executable, "-m", "adapters.demo", "0.1"],
         check=False,
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
