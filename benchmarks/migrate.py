@@ -23,7 +23,7 @@ ROOTS: Final = {
 }
 """What the root records of each system are."""
 
-GATES: Final = {"contexts": 0.4, "cases": 0.3, "decks": 0.3}
+GATES: Final = {"contexts": 0.4, "caregivers": 0.3, "cases": 0.3, "talent": 0.3, "decks": 0.3}
 """What share of a bare COPY is asked for."""
 
 PLANNED: Final = {"contexts": 1_000 / 300}
