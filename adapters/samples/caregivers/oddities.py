@@ -82,10 +82,12 @@ def _session(person: Person) -> None:
 
 
 def _equal_rows(person: Person) -> None:
-    doc = person.user.doc
-    person.add("userProfiles", relationship=doc["relationship"], zipCode=doc["zipCode"])
-    person.add("conversationState", historicalSummary=doc["historicalSummary"])
-    person.add("billingAccounts", stripeCustomerId=doc["stripeCustomerId"])
+    for table, names in {
+        "userProfiles": ("relationship", "zipCode"),
+        "conversationState": ("historicalSummary",),
+        "billingAccounts": ("stripeCustomerId",),
+    }.items():
+        person.add(table, **{name: person.user.doc[name] for name in names if name in person.user.doc})
 
 
 def _stale(table: str, column: str, value: Any) -> Oddity:
@@ -143,7 +145,7 @@ def _orphan(person: Person) -> None:
 
 SLOTS: Final[dict[str, dict[str, Oddity]]] = {
     "contact": {
-        "phones_differ": _put("phone", "+1 777 000"),
+        "phones_differ": _put("phone", lambda person: f"+1777{person.serial:07}"),
         "phones_equal": _same_phones,
         "sms_phone_twice": _twin,
         "email_number": _put("email", 5, UNREADABLE, "unreadable"),
