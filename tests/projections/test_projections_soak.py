@@ -73,8 +73,7 @@ class Writers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        out, _ = self._process.communicate(timeout=120)
-        self.written = int(out)
+        self.written = int(self._process.communicate(timeout=120)[0])
 
 
 def test_a_follower_killed_100_times_at_random_applies_everything_once(app: Application, url: str) -> None:
