@@ -1,7 +1,8 @@
 """The story of the demo, step by step.
 
-Exports of the legacy systems, with realistic oddities, are made up, dry-run, migrated and proven; live commands change
-some of it; the tables are rebuilt from the log and the log is exported. All that is written lies in `demo-output/`.
+Exports of the legacy systems, with realistic oddities, are made up, dry-run, migrated and proven; a newer export is
+taken in and all of it taken back; live commands change some of it; the tables are rebuilt from the log and the log is
+exported. All that is written lies in `demo-output/`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from adapters.demo.audit import Audit
 from adapters.demo.caregivers import Caregivers
 from adapters.demo.cases import Cases
 from adapters.demo.decks import Decks
+from adapters.demo.newer import Newer
 from adapters.demo.people import People
 from adapters.demo.stage import Stage
 from adapters.demo.talent import Talent
@@ -53,7 +55,7 @@ class Demo:
         self._stage, self._app, self._out = stage, stage.app, stage.out
         self._people, self._cases, self._decks = People(stage), Cases(stage), Decks(stage)
         self._talent, self._caregivers = Talent(stage), Caregivers(stage)
-        self._audit = Audit(stage)
+        self._audit, self._newer = Audit(stage), Newer(stage)
 
     def run(self) -> int:
         """Go through all steps; returns 0 if everything came out as it should."""
@@ -63,6 +65,7 @@ class Demo:
             ("Migration", self._migrate),
             ("Proof against the source", self._verify),
             ("The same migration again", self._again),
+            ("A newer export, and all of it taken back", self._newer.play),
             ("Live commands on people", self._people.live),
             ("Live commands on cases", self._cases.live),
             ("Live commands on a dancer", self._talent.live),
