@@ -50,6 +50,7 @@ def test_the_demo_works_twice(make_database: Any, tmp_path: Path) -> None:
     assert re.search(r"^4 +deferido .* by entry 6$", first, re.MULTILINE)
     assert "16 events appended, 1 command and 1 read refused" in first
     assert "2 events appended, 2 commands refused, account and profile untouched" in first
+    assert "0 accounts left" in first
     second = demo(tmp_path, url)
     assert "the first admin was granted before" in second
     assert "removed: the case is undetermined" in second

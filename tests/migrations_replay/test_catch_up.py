@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,6 +36,7 @@ from tests.support.legacy_cases import AUTHOR, CASE_ID, case_status, process, st
 OPERATOR = Actor.operator()
 U1 = SYSTEM.stream_of("u1")
 P1 = merged_profile_id(U1, "personal")
+ROOT = Path(__file__).parents[2]
 BAD = ("missing", "extra", "unexplained")
 
 
@@ -380,3 +384,51 @@ def test_an_erased_person_does_not_come_back(world: Callable[[str], World]) -> N
     assert w.app.events.head() == head
     assert report["reconcile"]["erased"] == report["leaves"]["total"]
     assert _is_green(report)
+
+
+# --- killed and run again ------------------------------------------------------------------------------------
+
+
+def _killed(url: str, folder: Path, work: str, after: int) -> None:
+    """Do the work in a process of its own and kill it when it has reported some bundles."""
+    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "60", "contexts", work]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout
+    seen = 0
+    while seen < after and (line := process.stdout.readline()):
+        seen += line.startswith(b"replay")
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    process.stdout.close()
+    assert process.returncode == -signal.SIGKILL, "it was too fast to be killed"
+
+
+@pytest.mark.parametrize("after", [2, *(pytest.param(n, marks=pytest.mark.soak) for n in range(1, 9))])
+def test_a_catch_up_and_a_rollback_that_were_killed_are_simply_run_again(
+    make_database: Callable[[], str], tmp_path: Path, after: int
+) -> None:
+    users = [f"u{number}" for number in range(1, 41)]
+    first = {"User": [user(key, name="Ada") for key in users], "ContextProfile": []}
+    newer = {"User": [user(key, name="Ida") for key in users], "ContextProfile": [context("c1")]}
+    url, outcomes = make_database(), []
+    with application_at(url) as app:
+        w = World(app, tmp_path, "contexts")
+        app.catch_up()
+        empty = tables(app)
+        w.export(**first)
+        run(app, w.migration(), watch)
+        w.export(**newer)
+    for work, again in (("run", run), ("rollback", rollback)):
+        _killed(url, tmp_path, work, after)
+        with application_at(url) as app:
+            w = World(app, tmp_path, "contexts")
+            if again is run:
+                assert _is_green(run(app, w.migration(), watch))
+                w.again()
+                named = {row["name"] for row in app.reads.fetch(accounts.MODEL)}
+                told = [event.topic for event in app.events.read(0, 10_000)].count("account.contact_changed")
+                outcomes.append((named, told))
+            else:
+                rollback(app, "contexts", watch, force=False, apply=True)
+                assert tables(app) == empty
+    assert outcomes == [({"Ida"}, len(users))]

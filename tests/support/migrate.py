@@ -1,6 +1,7 @@
-"""A migration in a process of its own, to be killed.
+"""A migration, or a rollback of one, in a process of its own, to be killed.
 
-`python -m tests.support.migrate URL SOURCE BATCH_EVENTS [SYSTEM]` prints a line each time it is told how far it is.
+`python -m tests.support.migrate URL SOURCE BATCH_EVENTS [SYSTEM [rollback]]` prints a line each time it is told how far
+it is.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 from adapters.migration import Migration, run
+from adapters.taken_in import rollback
 from tests.support.application import application_at
 
 
@@ -17,6 +19,9 @@ def _watch(stage: str, done: int, total: int) -> None:
 
 
 if __name__ == "__main__":
-    url, source, batch_events, system = [*sys.argv[1:], "contexts"][:4]
+    url, source, batch_events, system, work = [*sys.argv[1:], *("contexts", "run")[len(sys.argv) - 4 :]][:5]
     with application_at(url) as app:
-        run(app, Migration.of(system, Path(source), batch_events=int(batch_events)), _watch)
+        if work == "rollback":
+            rollback(app, system, _watch, force=False, apply=True)
+        else:
+            run(app, Migration.of(system, Path(source), batch_events=int(batch_events)), _watch)
