@@ -254,7 +254,7 @@ def _account(merging: Merging) -> None:
 
 
 def _profile(merging: Merging) -> None:
-    derived = ("completeness", "missing", "outside_vocabulary")
+    derived = ("completeness", "missing", "outside_vocabulary", "search_words")
     merging.same_but("profiles", ("fields", "conflicts", *derived))
     _fields(merging, "profiles", lambda changes: ProfileUpdated(changes=changes))
     _conflicts(merging, "profiles", ProfileConflictRecorded)
