@@ -33,6 +33,7 @@ PERSONAL = {
     "RegisterAccount",
     "ChangeContact",
     "UpdateAccount",
+    "EraseAccount",
     "DeactivateAccount",
     "SwitchActiveProfile",
     "CreateProfile",

@@ -311,6 +311,8 @@ def test_which_fields_are_personal() -> None:
         ("legacy.snapshot_recorded", "raw"),
         ("legacy.record_quarantined", "digest"),
         ("legacy.record_quarantined", "raw"),
+        ("legacy.live_value_kept", "live"),
+        ("legacy.live_value_kept", "legacy"),
     }
 
 

@@ -257,6 +257,8 @@ def test_poison_halts_its_stream_alone_and_live_equals_rebuild(
     streams = [uuid4() for _ in range(5)]
     model = poisoned("poisoned", {(streams[number], version) for number, version in bad})
     bystander = counting("bystander")
+    # A skip folds its stream anew as it is in the end, where a row that was refused for a moment is not there any more.
+    skipped = {(number, version) for number, version in skipped if number not in dict(refused)}
 
     def refuses(row: Row) -> bool:
         return any(row["id"] == streams[number] and row["version"] == version for number, version in refused)
