@@ -25,7 +25,7 @@ from adapters.private_file import private_file
 from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated
 from projections.all import READ_MODELS
 
-OURS: Final = ("store", "audit", "projections", *(model.name for model in READ_MODELS))
+OURS: Final = ("store", "audit", "projections", "reader", *(model.name for model in READ_MODELS))
 _PREFIXES: Final = ("", "next_", "prev_")
 _LEFT_OUT: Final = ("plan_*", "next_*", "prev_*")
 _FORMAT: Final = "dossier backup 1"

@@ -503,9 +503,9 @@ def _message(facts: Facts, message: RecordFacts, stream: UUID, number: int) -> I
     facts.key(message, "userId", Place("legacy_ids", message.snapshot, "parent_key"))
     message.expect("/userId", Place("conversations", stream, "account_id"), facts.subject)
     facts.key(message, "contextProfileId", Place("conversations", stream, "context_profile_id"))
-    facts.dangling(message, *sorted(record.dangling))
-    for name in sorted(record.foreign):
-        facts.finding(message, name, "disagrees", record.document[name])
+    facts.dangling(message, "contextProfileId")
+    if "contextProfileId" in record.foreign:
+        facts.finding(message, "contextProfileId", "disagrees", record.document["contextProfileId"])
     said: dict[str, str] = {}
     provenance: Provenance = {"key": (message.source(f"/{record.id_field}"),)}
     for name, shape in MESSAGE_TEXTS.items():

@@ -70,6 +70,7 @@ def test_users_that_are_taken_in_number_as_asked(tmp_path: Path) -> None:
     assert sum(1 for line in lines if line and "quarantined" not in line.values()) == 120
 
 
+@pytest.mark.soak
 def test_memory_does_not_grow_with_the_users(tmp_path: Path) -> None:
     peaks = []
     for users in (600, 1800):

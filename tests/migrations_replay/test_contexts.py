@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.postgres.mapper import canonical_json
@@ -830,7 +831,16 @@ def _told(facts: Facts) -> Any:
     )
 
 
-@settings(max_examples=150)
+@example(
+    tables={
+        "User": ['{"id": "u1"}'],
+        "ContextProfile": ['{"id": "c1", "userId": "u1", "contextType": "romantic"}'],
+        "Profile": [],
+        "ChatMessage": ['{"id": "m1", "userId": "u1", "contextProfileId": ["a", {"k": ""}]}'],
+    },
+    rng=random.Random(1),
+)
+@settings(max_examples=30)
 @given(_exports(), st.randoms(use_true_random=False))
 def test_any_bundle_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
     tables: dict[str, list[Line]], rng: Any
@@ -858,7 +868,7 @@ def test_any_bundle_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
     assert told[0] == told[1] == told[2]
 
 
-@settings(max_examples=100)
+@settings(max_examples=25)
 @given(_exports())
 def test_what_any_bundle_implies_can_be_stored_read_back_and_proven(tables: dict[str, list[Line]]) -> None:
     found = Selection(index(MemorySource(**tables)))
