@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,6 +21,11 @@ from domain.errors import InputUnreadable
 
 TRUTH: Final = "truth.json"
 
+OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")]
+LayoutOption = Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")]
+Force = Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")]
+
 app = typer.Typer(help="Make up a legacy export with every known oddity, and the truth about it.", no_args_is_help=True)
 
 
@@ -30,82 +36,72 @@ def _group() -> None:
 
 @app.command()
 def contexts(
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    out_dir: OutDir,
     *,
     users: Annotated[int, typer.Option("--users", min=0, help="How many users.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")] = 1,
-    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
-    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    seed: Seed = 1,
+    layout: LayoutOption = "json_lines",
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an export of the contexts system and its truth.json."""
-    out = Output(as_json=as_json)
-    prepare(out_dir, force=force)
-    _tell(out, contexts_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
+    _write(contexts_sample.write_sample, out_dir, users, seed, layout, force=force, out=Output(as_json=as_json))
 
 
 @app.command()
 def caregivers(
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    out_dir: OutDir,
     *,
     users: Annotated[int, typer.Option("--users", min=0, help="How many users.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")] = 1,
-    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
-    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    seed: Seed = 1,
+    layout: LayoutOption = "json_lines",
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an export of the caregivers system and its truth.json."""
-    out = Output(as_json=as_json)
-    prepare(out_dir, force=force)
-    _tell(out, caregivers_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
+    _write(caregivers_sample.write_sample, out_dir, users, seed, layout, force=force, out=Output(as_json=as_json))
 
 
 @app.command()
 def cases(
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    out_dir: OutDir,
     *,
     count: Annotated[int, typer.Option("--count", min=0, help="How many individual processes.")] = 1000,
     seed: Annotated[int, typer.Option("--random-seed", "--seed", help="The same seed gives the same export.")] = 1,
-    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
-    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    layout: LayoutOption = "json_lines",
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an export of the cases system and its truth.json."""
-    out = Output(as_json=as_json)
-    prepare(out_dir, force=force)
-    _tell(out, cases_sample.write_sample(out_dir, count, seed, layout=layout), out_dir, layout)
+    _write(cases_sample.write_sample, out_dir, count, seed, layout, force=force, out=Output(as_json=as_json))
 
 
 @app.command()
 def decks(
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    out_dir: OutDir,
     *,
     users: Annotated[int, typer.Option("--users", min=0, help="How many people.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")] = 1,
-    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
-    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    seed: Seed = 1,
+    layout: LayoutOption = "json_lines",
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an export of the decks system and its truth.json."""
-    out = Output(as_json=as_json)
-    prepare(out_dir, force=force)
-    _tell(out, decks_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
+    _write(decks_sample.write_sample, out_dir, users, seed, layout, force=force, out=Output(as_json=as_json))
 
 
 @app.command()
 def talent(
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.", file_okay=False)],
+    out_dir: OutDir,
     *,
     users: Annotated[int, typer.Option("--users", min=0, help="How many users; 54 or more hold every oddity.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same export.")] = 1,
-    layout: Annotated[Layout, typer.Option("--layout", help="How the files are laid out.")] = "json_lines",
-    force: Annotated[bool, typer.Option("--force", help="Write into a directory that holds other things.")] = False,
+    seed: Seed = 1,
+    layout: LayoutOption = "json_lines",
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an export of the talent system and its truth.json."""
-    out = Output(as_json=as_json)
-    prepare(out_dir, force=force)
-    _tell(out, talent_sample.write_sample(out_dir, users, seed, layout=layout), out_dir, layout)
+    _write(talent_sample.write_sample, out_dir, users, seed, layout, force=force, out=Output(as_json=as_json))
 
 
 def prepare(out_dir: Path, *, force: bool = False) -> None:
@@ -132,6 +128,13 @@ def _is_sample(out_dir: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and {"system", "users", "seed"} <= found.keys()
+
+
+def _write(
+    write: Callable[..., Truth], out_dir: Path, size: int, seed: int, layout: Layout, *, force: bool, out: Output
+) -> None:
+    prepare(out_dir, force=force)
+    _tell(out, write(out_dir, size, seed, layout=layout), out_dir, layout)
 
 
 def _tell(out: Output, truth: Truth, out_dir: Path, layout: Layout) -> None:
