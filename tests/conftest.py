@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -38,6 +39,13 @@ os.environ["DOSSIER_MASTER_KEY"] = MASTER_TEXT  # the command line seals as the 
 def _home() -> Path:
     """A short path every user may pass through, the same for all workers of one run."""
     return choose_home(Path(tempfile.gettempdir()) / f"dossier-test-{RUN}")[0]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Forget how a command of the test logs: its standard error is closed when the test is over."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.hookimpl(trylast=True)

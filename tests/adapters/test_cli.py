@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
-import structlog
 
 from adapters import migration
 from adapters.cli.db import without_password
@@ -71,7 +70,6 @@ def _environment(make_database: Any) -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("DOSSIER_DATABASE_URL", make_database())
         yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
-import structlog
 
 from adapters.bootstrap import Application
 from domain.access import Actor, Role
@@ -121,7 +120,6 @@ def only_this_database(url: str) -> Iterator[None]:
         patch.setenv("DOSSIER_DATABASE_URL", url)
         patch.setenv("DOSSIER_MASTER_KEY", MASTER_TEXT)
         yield
-    structlog.reset_defaults()
 
 
 def in_text(*found: UUID) -> set[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from adapters.bootstrap import Application
 from tests.support.application import application_at
@@ -31,4 +30,3 @@ def line(app: Application, tmp_path: Path) -> Iterator[Path]:
         patch.setenv("DOSSIER_MASTER_KEY", MASTER_TEXT)
         patch.setenv("DOSSIER_AUDIT_HOME", str(tmp_path / "audit"))
         yield tmp_path / "audit"
-    structlog.reset_defaults()

@@ -19,7 +19,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +86,6 @@ def keys(app: Application, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         append_some(app.events, 3)
         fine("audit", "keys", "generate", "--name", "example.org/log")
         yield KeyFolder(folder).known()
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")
