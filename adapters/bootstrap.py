@@ -21,9 +21,10 @@ from adapters.master_key import master_keys
 from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import decode_or_mark
 from adapters.postgres.people_queries import PeopleQueries
+from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from adapters.postgres.readers import Readers, provision
 from adapters.postgres.shadow import PostgresShadows

@@ -22,7 +22,8 @@ from structlog.testing import capture_logs
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from domain.service import Dossier
 from tests.support.sealing import MASTER_TEXT
 

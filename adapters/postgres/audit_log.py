@@ -8,18 +8,19 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from psycopg import Connection, sql
+from psycopg import sql
 
 from adapters.audit.merkle import WIDTH, Tile, Tree, grow
 from adapters.audit.verifier import HASH, leaf_hash
 from adapters.errors import translated
-from adapters.postgres.event_store import PostgresEventStore, schema_sql
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import Keys, subject_of_sealed
+from adapters.postgres.pool import Conn
+from adapters.postgres.schema_migrations import schema_sql
 from domain.errors import SchemaMismatch, StoreError
 from projections.follow import LONGEST_PAUSE, Progress
 
 _LAST: Final = (1 << 63) - 1
-Conn = Connection[tuple[Any, ...]]
 PAGE: Final = 16 * WIDTH
 _CACHED_TILES: Final = 64
 

@@ -16,7 +16,8 @@ from uuid import UUID
 from psycopg import Connection, sql
 
 from adapters.errors import translated
-from adapters.postgres.read_store import Conn, PostgresReadStore, json_cursor
+from adapters.postgres.pool import Conn
+from adapters.postgres.read_store import PostgresReadStore, json_cursor
 from projections import cases, collectives, companies, company_members, migration_runs, status_history
 from projections.read_model import ReadModel, Row
 

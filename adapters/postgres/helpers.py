@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import decode_or_mark
+from adapters.postgres.pool import open_pool
 from adapters.sealing import MasterKeys
 from domain.errors import DossierError
 from projections.all import READ_MODELS

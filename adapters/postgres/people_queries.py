@@ -14,7 +14,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.case_queries import query_sql
-from adapters.postgres.read_store import Conn, PostgresReadStore, json_cursor
+from adapters.postgres.pool import Conn
+from adapters.postgres.read_store import PostgresReadStore, json_cursor
 from adapters.postgres.readers import Readers
 from domain.access import Permissions
 from projections import accounts, intents, profiles

@@ -14,13 +14,13 @@ from uuid import UUID
 import orjson
 import psycopg
 import structlog
-from psycopg import Connection, Cursor, errors, sql
+from psycopg import Cursor, errors, sql
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
-from adapters.postgres.event_store import schema_sql
-from adapters.postgres.schema_migrations import migrate
+from adapters.postgres.pool import Conn
+from adapters.postgres.schema_migrations import migrate, schema_sql
 from domain.errors import RowsRefused, SchemaMismatch
 from projections.dead_letters import DeadLetter
 from projections.read_model import Key, ReadModel, Row
@@ -28,7 +28,6 @@ from projections.read_model import Key, ReadModel, Row
 _log = structlog.get_logger(__name__)
 
 Rows = Iterable[Row]
-Conn = Connection[tuple[Any, ...]]
 POSITIONS: Final = "projections"
 _INDEXES: Final = "-- indexes\n"
 _READERS: Final = "-- readers\n"

@@ -20,7 +20,8 @@ from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
 from adapters.postgres.embedded import READER
-from adapters.postgres.read_store import Conn, PostgresReadStore
+from adapters.postgres.pool import Conn
+from adapters.postgres.read_store import PostgresReadStore
 from domain.access import Actor, Permissions
 from domain.errors import ConfigurationInvalid
 from projections.read_model import ReadModel

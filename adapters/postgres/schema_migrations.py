@@ -23,6 +23,12 @@ CREATE TABLE IF NOT EXISTS migrations (
 """
 
 
+def schema_sql(name: str) -> LiteralString:
+    """Return the text of a schema file."""
+    text: Any = (SCHEMA_FILES / f"{name}.sql").read_text(encoding="utf-8")  # trusted: it ships with the package
+    return cast("LiteralString", text)
+
+
 class SchemaChange(NamedTuple):
     """A numbered change of a schema."""
 

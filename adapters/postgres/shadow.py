@@ -10,19 +10,22 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from psycopg import Connection, errors, sql
+from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from adapters.errors import translated
 from adapters.garbage import rare_collections
 from adapters.postgres.compare import compare_tables
-from adapters.postgres.event_store import FIRST, LAST, PostgresEventStore, schema_sql
+from adapters.postgres.event_reads import FIRST, LAST
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.helpers import helpers
 from adapters.postgres.locks import holding
+from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
+from adapters.postgres.schema_migrations import schema_sql
 from domain.errors import NotFound, RunConflict, SchemaMismatch, StoreBusy
 from projections.all import READ_MODELS
 from projections.read_model import ReadModel
@@ -36,7 +39,6 @@ MOST_PARTS: Final = 2_000
 PATIENCE: Final = "2s"
 PATIENCE_WITH_ABORTED: Final = "60s"
 
-Conn = Connection[tuple[Any, ...]]
 
 _GRANTS: Final = """
 WITH granted AS (

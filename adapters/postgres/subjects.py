@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
 from adapters.postgres.mapper import is_open, subject_of
+from adapters.postgres.pool import Conn
 
 PAGE: Final = 5_000
-Conn = Connection[tuple[Any, ...]]
 
 
 class StoredBody(NamedTuple):

@@ -25,8 +25,9 @@ from hypothesis import given
 from psycopg import errors as pg
 
 from adapters.postgres import mapper
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import canonical_json, decode, encode
+from adapters.postgres.pool import open_pool
 from domain.account import AccountRegistered
 from domain.errors import (
     CommandIdReused,

@@ -16,8 +16,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.group_commit import GROUP_BYTES, GROUP_EVENTS, Group, GroupCommit
+from adapters.postgres.pool import open_pool
 from domain.errors import CommandIdReused, StoreError, StoreUnavailable, UnknownOutcome, VersionConflict
 from domain.service import Append, Receipt
 from tests.support.proxy import proxied
@@ -165,7 +166,7 @@ def _gate_held(url: str) -> Iterator[psycopg.Connection[Any]]:
 @contextmanager
 def _in_line(store: PostgresEventStore, url: str, requests: Sequence[Append]) -> Iterator[list[Future[Receipt]]]:
     """Hold the gate until the block ends, with the first request at it and the others in line behind, in order."""
-    commit = store._group_commit
+    commit = store._appends._group_commit
     with ThreadPoolExecutor(len(requests)) as threads, _gate_held(url):
         futures: list[Future[Receipt]] = []
         for number, wanted in enumerate(requests):
@@ -264,7 +265,7 @@ def test_a_leader_whose_thread_is_ended_strands_nobody(store: PostgresEventStore
     taken = uuid4()
     store.append(request(registered(taken)))
     mine = PostgresEventStore(store.pool)
-    write, groups = mine._group_commit._write, []
+    write, groups = mine._appends._group_commit._write, []
 
     def ended(group: Group[Any]) -> Sequence[Any]:
         groups.append(len(group.requests))
@@ -275,7 +276,7 @@ def test_a_leader_whose_thread_is_ended_strands_nobody(store: PostgresEventStore
             raise SystemExit
         return answers
 
-    mine._group_commit._write = ended
+    mine._appends._group_commit._write = ended
     requests = [request(registered(uuid4()), registered(uuid4())) for _ in range(4)]
     conflict = request(registered(taken))
     with _in_line(mine, database_url, [request(registered(uuid4())), *requests, conflict]) as futures:

@@ -13,7 +13,8 @@ import pytest
 from psycopg import sql
 
 from adapters.bootstrap import Application, utc_now
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from domain.access import Actor
 from domain.account import ChangeContact

@@ -11,8 +11,9 @@ from psycopg import errors as pg
 
 from adapters.audit.store import verify_store
 from adapters.master_key import master_keys, read_file, write_file
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import canonical_json, decode, encode, sealed_for, subject_of_sealed
+from adapters.postgres.pool import open_pool
 from adapters.postgres.resealing import reseal
 from adapters.sealing import MasterKeys, key_text, new_key, read_keys
 from adapters.settings import Settings, load_settings

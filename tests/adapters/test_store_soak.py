@@ -24,7 +24,8 @@ import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from domain.event import Recorded
 from tests.support.proxy import Proxy
 

@@ -438,7 +438,7 @@ def test_the_id_of_one_kind_of_record_is_not_that_of_another(
 
 
 def test_the_first_admin_is_granted_once_in_the_life_of_a_store(make_database: Any) -> None:
-    from adapters.postgres.event_store import open_pool
+    from adapters.postgres.pool import open_pool
 
     pool = open_pool(make_database())
     try:

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from psycopg import sql
 
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore
 from adapters.postgres.shadow import PostgresShadows
 from domain.account import ChangeContact, RegisterAccount
@@ -421,7 +422,8 @@ def test_grants_outlive_a_swap(store: PostgresEventStore, live: PostgresReadStor
 KILLED = """
 import sys, time
 import adapters.postgres.shadow, projections.rebuild
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from adapters.postgres.shadow import PostgresShadows
 from projections.all import READ_MODELS

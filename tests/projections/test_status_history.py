@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from domain.case import (
     CASE,

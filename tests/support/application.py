@@ -8,8 +8,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from adapters.bootstrap import Application, utc_now
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import canonical_json
+from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from domain.service import Dossier
 from projections.all import READ_MODELS

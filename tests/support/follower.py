@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.followers import Follower
 from adapters.postgres.mapper import decode_or_mark
 from adapters.postgres.notifications import Notifications
+from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from domain.event import Recorded
 from projections import accounts

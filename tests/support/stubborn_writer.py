@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from domain.errors import StoreBusy, StoreUnavailable, UnknownOutcome
 from domain.event import NewEvent
 from domain.service import Append

@@ -6,7 +6,8 @@ import sys
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from adapters.postgres.event_store import PostgresEventStore, open_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.pool import open_pool
 from domain.account import AccountRegistered, ContactChanged
 from domain.event import Change, NewEvent
 from domain.service import Append
