@@ -1,28 +1,31 @@
-"""How the read models are: behind by how much, followed by whom, halted by what, and the rebuild under way."""
+"""How read models and Merkle tree are: behind by how much, followed by whom, halted by what; the rebuild under way."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.bootstrap import Application
 from adapters.errors import translated
+from adapters.postgres.audit_log import TREE
 from adapters.postgres.dead_letters import counted_letters
-from adapters.postgres.followers import followed
+from adapters.postgres.followers import Followable, followed
 from adapters.postgres.locks import owners
 from adapters.postgres.read_store import Progressed
 from domain.event import Unreadable
 from projections.all import READ_MODELS
-from projections.read_model import ReadModel
 
 STALLED_AFTER: Final = 10.0
 HEALTHY: Final = frozenset({"current", "behind"})
+KEPT: Final[tuple[Followable, ...]] = (*READ_MODELS, TREE)
+"""All that is kept up to date with the log."""
 
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """One read model. `behind` counts positions, `seconds_behind` the age of the oldest event not taken in.
+    """One read model, or the tree. `behind` counts positions, `seconds_behind` how old the next event to take in is.
 
     `state` is `current`, `behind`, or what is wrong: `stalled` (events wait, and none was taken in for a while),
     `failing` (its follower meets errors), `dead_letters`, `outdated` (another version made its table), `missing`.
@@ -46,7 +49,7 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All read models, the rebuild that is under way or was left unfinished, and the previous tables that are kept."""
+    """All read models and the Merkle tree, the rebuild under way or left unfinished, the previous tables kept."""
 
     head: int
     read_models: list[ModelStatus]
@@ -64,15 +67,15 @@ class Status:
 
 def status(app: Application, stalled_after: float = STALLED_AFTER) -> Status:
     """Look at the log, the tables and the locks."""
-    there, now = app.reads.progressed(), app.dossier.clock()
+    there, now = progressed(app), app.dossier.clock()
     head = app.events.head()  # after the positions, so that none seems to be beyond it
-    letters, who = counted_letters(app.reads), followed(app.reads, READ_MODELS)
+    letters, who = counted_letters(app.reads), followed(app.reads, KEPT)
     waiting = {
         position: _waiting_since(app, position)
         for position in {at.position for at in there.values() if at.position < head}
     }
 
-    def one(model: ReadModel) -> ModelStatus:
+    def one(model: Followable) -> ModelStatus:
         at, follower = there.get(model.name), who.get(model.name)
         position = at.position if at else 0
         since = waiting.get(position) if at else None
@@ -96,10 +99,15 @@ def status(app: Application, stalled_after: float = STALLED_AFTER) -> Status:
         )
         return _judged(found, model, at, stalled_after)
 
-    return Status(head, [one(model) for model in READ_MODELS], _rebuild(app, now), app.shadows().previous())
+    return Status(head, [one(model) for model in KEPT], _rebuild(app, now), app.shadows().previous())
 
 
-def _judged(found: ModelStatus, model: ReadModel, at: Progressed | None, stalled_after: float) -> ModelStatus:
+def progressed(app: Application) -> Mapping[str, Progressed]:
+    """Return how far what is kept has come, by name, of what is there."""
+    return {**app.reads.progressed(), **app.audit.progressed()}
+
+
+def _judged(found: ModelStatus, model: Followable, at: Progressed | None, stalled_after: float) -> ModelStatus:
     values = asdict(found)
     waits = found.behind and (found.seconds_behind is None or found.seconds_behind > stalled_after)
     if at is None:

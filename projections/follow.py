@@ -171,11 +171,28 @@ def follow(
     `worked` is told how many events a round took in. After an error of the database `rest` gets the error and how many
     seconds to pause, which grow with each failure in a row.
     """
-    pace, failures = Pace(), 0
+    pace = Pace()
+
+    def a_round() -> int:
+        mine = models()
+        return follow_round(log, store, mine, pace) if mine else 0
+
+    until_stopped(a_round, stop=stop, wait=wait, rest=rest, worked=worked)
+
+
+def until_stopped(
+    a_round: Callable[[], int],
+    *,
+    stop: Callable[[], bool],
+    wait: Callable[[], None],
+    rest: Callable[[StoreError, float], None],
+    worked: Callable[[int], None],
+) -> None:
+    """Do rounds, each of which returns how many events it took in, until told to stop; `follow` says the rest."""
+    failures = 0
     while not stop():
         try:
-            mine = models()
-            events = follow_round(log, store, mine, pace) if mine else 0
+            events = a_round()
         except StoreError as error:
             failures += 1
             rest(error, min(LONGEST_PAUSE, 0.25 * 2**failures))

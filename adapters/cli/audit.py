@@ -22,7 +22,6 @@ from adapters.cli.session import ActingAs, AsJson, opened, reading
 from adapters.cli.signals import until_signalled
 from adapters.errors import translated
 from adapters.postgres.followers import resting
-from adapters.postgres.notifications import Notifications
 from domain import access
 from domain.errors import ConfigurationInvalid, DossierError, ProofFailed, StoreError
 
@@ -33,28 +32,6 @@ app.command()(audit_log.log)
 
 _log: Final = structlog.get_logger()
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-@app.command()
-def follow(*, as_json: AsJson = False) -> None:
-    """Keep the Merkle tree up to date until SIGINT or SIGTERM; wakes up when something is appended.
-
-    Several may run: they take turns. Errors of the database are waited out.
-    """
-    out = Output(as_json=as_json)
-    with opened() as app_, until_signalled() as stopped, Notifications(str(app_.pool.conninfo)) as notifications:
-        out.line(f"Following from position {app_.audit.state().position}; stop with Ctrl-C.")
-
-        def rest(error: StoreError, pause: float) -> None:
-            _log.warning("audit_follow_failed", code=error.code, pause_s=pause)
-            resting(lambda: bool(stopped), pause)
-            with suppress(DossierError), translated():
-                app_.pool.check()
-
-        app_.audit.follow(stop=lambda: bool(stopped), wait=notifications.wait, rest=rest)
-        state = app_.audit.state()
-    out.json({"stopped": True, "position": state.position, "size": state.size})
-    out.line(f"Stopped at position {state.position}.")
 
 
 @app.command()

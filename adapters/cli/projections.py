@@ -1,4 +1,4 @@
-"""`dossier projections`: the current-state tables: how far they are, following, rebuilding, upgrading."""
+"""`dossier projections`: the current-state tables: how far they are, rebuilding, upgrading."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from typing import Annotated, Any, Final
 import typer
 
 from adapters.bootstrap import Application
-from adapters.cli import dead_letters
+from adapters.cli import dead_letters, follow
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson, opened, record_of, well_formed
 from adapters.cli.signals import until_signalled
 from adapters.migration import Watch
-from adapters.postgres.followers import Follower, resting
-from adapters.postgres.notifications import Notifications
+from adapters.postgres.followers import resting
 from adapters.postgres.shadow import PostgresShadow
 from adapters.projection_status import STALLED_AFTER, Status
 from adapters.projection_status import status as read_status
 from domain.access import Actor
-from domain.errors import StoreError
 from projections.all import READ_MODELS
-from projections.follow import follow as follow_log
 from projections.read_model import ReadModel
 from projections.rebuild import rebuild as rebuild_shadow
 from projections.rebuild import rebuild_records
@@ -31,6 +28,7 @@ SHOWN: Final = 20
 
 app = typer.Typer(help="The tables of the present: how far they are, following, rebuilding.", no_args_is_help=True)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command()(follow.follow)
 
 
 def _known(names: list[str] | None) -> list[str] | None:
@@ -153,7 +151,7 @@ def status(
     ] = STALLED_AFTER,
     as_json: AsJson = False,
 ) -> None:
-    """Say how far each table is behind the log, who follows it, and what is wrong; exit code 1 if anything is."""
+    """Say how far tables and Merkle tree are behind, who follows them, what is wrong; exit code 1 if anything is."""
     out = Output(as_json=as_json)
     with opened() as app_, until_signalled() as stopped:
         while True:
@@ -166,47 +164,6 @@ def status(
                 break
     if not found.healthy:
         raise typer.Exit(FINDINGS)
-
-
-@app.command()
-def follow(models: Models = None, *, as_json: AsJson = False) -> None:
-    """Keep the tables up to date until SIGINT or SIGTERM; wakes up when something is appended.
-
-    One process follows a table at a time; another one stands by and takes over when it dies. Errors of the database are
-    waited out and show in `status`.
-    """
-    out, wanted = Output(as_json=as_json), _named(models)
-    with (
-        opened() as app_,
-        until_signalled() as stopped,
-        Notifications(str(app_.pool.conninfo)) as notifications,
-        Follower(app_.reads, wanted) as follower,
-    ):
-        begun = app_.reads.progressed()
-        position = min((begun[model.name].position for model in follower.mine()), default=None)
-        others = ", ".join(model.name for model in wanted if model not in follower.mine())
-        out.line(
-            "Standing by; others follow." if position is None else f"Following from position {position}; Ctrl-C stops."
-        )
-        if others and position is not None:
-            out.line(f"Standing by for {others}.")
-
-        def rest(error: StoreError, pause: float) -> None:
-            follower.failed(error, pause)
-            resting(lambda: bool(stopped), pause)
-
-        follow_log(
-            app_.log,
-            app_.reads,
-            follower.mine,
-            stop=lambda: bool(stopped),
-            wait=notifications.wait,
-            rest=rest,
-            worked=follower.worked,
-        )
-        position = min(at.position for name, at in app_.reads.progressed().items() if name in _names(wanted))
-    out.json({"stopped": True, "position": position})
-    out.line(f"Stopped at position {position}.")
 
 
 def _named(names: list[str] | None) -> tuple[ReadModel, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -16,13 +16,24 @@ from adapters.errors import translated
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import Keys, subject_of_sealed
 from adapters.postgres.pool import Conn
+from adapters.postgres.read_store import Progressed
 from adapters.postgres.schema_migrations import schema_sql
-from domain.errors import SchemaMismatch, StoreError
-from projections.follow import LONGEST_PAUSE, Progress
+from domain.errors import SchemaMismatch
+from projections.follow import Progress
 
 _LAST: Final = (1 << 63) - 1
 PAGE: Final = 16 * WIDTH
 _CACHED_TILES: Final = 64
+
+
+class Leaves(NamedTuple):
+    """The tree as one of the things that are followed, beside the read models."""
+
+    name: str
+    version: int
+
+
+TREE: Final = Leaves("audit_tree", 1)
 
 
 class StoredRow(NamedTuple):
@@ -106,6 +117,14 @@ class PostgresAuditLog:
         with translated(), self.events.pool.connection() as connection:
             return self._grown(connection)
 
+    def progressed(self) -> Mapping[str, Progressed]:
+        """Return how far the tree has come, as the read store does of its tables; nothing where it was never made."""
+        with translated(), self.events.pool.connection() as connection:
+            if connection.execute("SELECT to_regclass(%s)", [f"{self.schema}.tree"]).fetchone() == (None,):
+                return {}
+            row = connection.execute(self._state).fetchone()
+        return {TREE.name: Progressed(TREE.version, *row[1:])} if row else {}
+
     # --- following -----------------------------------------------------------------------------------------------
 
     def follow_batch(self, limit: int = PAGE) -> int:
@@ -129,22 +148,6 @@ class PostgresAuditLog:
             if progress:
                 progress(min(self.state().position, head), head)
         return now
-
-    def follow(
-        self, *, stop: Callable[[], bool], wait: Callable[[], None], rest: Callable[[StoreError, float], None]
-    ) -> None:
-        """Follow until told to stop; `wait` returns when there may be new events, `rest` pauses after an error."""
-        failures = 0
-        while not stop():
-            try:
-                added = self.follow_batch()
-            except StoreError as error:
-                failures += 1
-                rest(error, min(LONGEST_PAUSE, 0.25 * 2**failures))
-            else:
-                failures = 0
-                if not added:
-                    wait()
 
     def _add(self, connection: Conn, size: int, rows: Sequence[StoredRow]) -> None:
         number, held = divmod(size, WIDTH)

@@ -1,4 +1,4 @@
-"""Who follows what: one active follower for each read model, told by a lock, and what each says of itself.
+"""Who follows what: one active follower for each table and for the Merkle tree, told by a lock, and what it says.
 
 The locks choose who works; that nothing is applied twice is held by the positions, which move with the rows.
 """
@@ -10,24 +10,40 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import structlog
 from psycopg import sql
 
 from adapters.errors import translated
 from adapters.postgres.locks import Locks, Owner, holding, owners
-from adapters.postgres.read_store import POSITIONS, PostgresReadStore
+from adapters.postgres.read_store import POSITIONS, PostgresReadStore, Progressed
 from domain.errors import DossierError, StoreError
-from projections.read_model import ReadModel
 
 TRY_EVERY: Final = 1.0
 SAY_EVERY: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
+class Followable(Protocol):
+    """What is kept up to date with the log: a read model, or the Merkle tree."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, and its lock after it."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Which form of it this release keeps."""
+        ...
+
+
+Kept = TypeVar("Kept", bound=Followable)
+
+
 class Followed(NamedTuple):
-    """Who follows a read model, and what they last said of themselves: events a second, failures in a row."""
+    """Who follows something, and what they last said of themselves: events a second, failures in a row."""
 
     owner: Owner
     seen_at: datetime | None
@@ -36,14 +52,23 @@ class Followed(NamedTuple):
     failure: str | None
 
 
-class Follower:
-    """This process as a follower: it takes what nobody follows, and takes over from whoever dies."""
+class Follower(Generic[Kept]):
+    """This process as a follower: it takes what nobody follows, and takes over from whoever dies.
 
-    def __init__(self, reads: PostgresReadStore, models: Sequence[ReadModel]) -> None:
+    `progressed` tells how far what it may follow has come; by default that is the read models.
+    """
+
+    def __init__(
+        self,
+        reads: PostgresReadStore,
+        models: Sequence[Kept],
+        progressed: Callable[[], Mapping[str, Progressed]] | None = None,
+    ) -> None:
         self._reads, self._models = reads, models
+        self._progressed = progressed or reads.progressed
         self._stack = ExitStack()
         self._locks: Locks | None = None
-        self._held: dict[str, ReadModel] = {}
+        self._held: dict[str, Kept] = {}
         self._tried = self._said = float("-inf")
         self._events, self._since = 0, time.monotonic()
         self._failures = 0
@@ -58,8 +83,8 @@ class Follower:
             self._tell("DELETE FROM {} WHERE backend = %(backend)s")
         self._stack.close()
 
-    def mine(self) -> Sequence[ReadModel]:
-        """Return the read models that are this process's to follow; tries for the others now and then.
+    def mine(self) -> Sequence[Kept]:
+        """Return what is this process's to follow; tries for the others now and then.
 
         One whose table another release made is left to that release, or to the upgrade.
         """
@@ -89,7 +114,7 @@ class Follower:
             self._say(error.code)
 
     def _try(self, locks: Locks) -> None:
-        there = self._reads.progressed()
+        there = self._progressed()
         for model in self._models:
             fits = model.name in there and there[model.name].version == model.version
             name = lock_of(self._reads, model.name)
@@ -127,12 +152,12 @@ class Follower:
 
 
 def lock_of(reads: PostgresReadStore, name: str) -> str:
-    """Return the name of the lock that the follower of a read model holds."""
+    """Return the name of the lock that the follower of a read model, or of the tree, holds."""
     return f"{reads.schema(POSITIONS)} follow {name}"
 
 
-def followed(reads: PostgresReadStore, models: Sequence[ReadModel]) -> Mapping[str, Followed]:
-    """Return who follows the read models, of those that are followed."""
+def followed(reads: PostgresReadStore, models: Sequence[Followable]) -> Mapping[str, Followed]:
+    """Return who follows these, of those that are followed."""
     names = {lock_of(reads, model.name): model.name for model in models}
     query = sql.SQL("SELECT backend, seen_at, rate, failures, failure FROM {}").format(
         sql.Identifier(reads.schema(POSITIONS), "followers")

@@ -50,13 +50,19 @@ def found(*arguments: object) -> Any:
     return result.json
 
 
+def come_up(app: Application) -> None:
+    """Bring tables and tree up to the log, as a follower would."""
+    app.catch_up()
+    app.audit.catch_up()
+
+
 def states(status: Any) -> dict[str, str]:
     return {model["name"]: model["state"] for model in status["read_models"] if model["state"] != "current"}
 
 
 def test_a_table_that_does_not_get_on_is_never_called_healthy(app: Application) -> None:
     register()
-    app.catch_up()
+    come_up(app)
     status = fine("projections", "status")
     assert status["healthy"]
     assert (states(status), status["rebuild"]) == ({}, None)
@@ -71,12 +77,19 @@ def test_a_table_that_does_not_get_on_is_never_called_healthy(app: Application) 
     assert result.code == 1
     assert "Next: `dossier projections follow`" in result.out
     app.catch_up()
+    assert states(found("projections", "status", "--stalled-after", 0.1)) == {"audit_tree": "stalled"}
+    app.audit.catch_up()
     assert fine("projections", "status", "--stalled-after", 0)["healthy"]
+    with app.pool.connection() as connection:
+        connection.execute("ALTER TABLE audit.tree RENAME TO away")
+        missing = found("projections", "status")
+        connection.execute("ALTER TABLE audit.away RENAME TO tree")
+    assert states(missing) == {"audit_tree": "missing"}
 
 
 def test_rebuilding_dry_resumed_aborted_and_in_place(app: Application) -> None:
     account = register(name="right")
-    app.catch_up()
+    come_up(app)
     with app.pool.connection() as connection:
         connection.execute("UPDATE accounts.accounts SET name = 'wrong' WHERE account_id = %s", [account])
     dry = found("projections", "rebuild", "--dry-run")
@@ -100,7 +113,7 @@ def test_rebuilding_dry_resumed_aborted_and_in_place(app: Application) -> None:
 
 def test_an_upgrade_is_prepared_beside_the_old_and_swapped_at_deploy(app: Application) -> None:
     register()
-    app.catch_up()
+    come_up(app)
     assert fine("projections", "upgrade") == {"models": [], "swapped": False}
     with app.pool.connection() as connection:
         connection.execute("UPDATE projections.positions SET version = 99 WHERE read_model IN ('accounts', 'intents')")
@@ -113,7 +126,7 @@ def test_an_upgrade_is_prepared_beside_the_old_and_swapped_at_deploy(app: Applic
     done = fine("projections", "upgrade")
     assert (done["events"], done["swapped"]) == (prepared["events"], True)
     assert done["position"] == app.events.head()
-    app.catch_up()
+    come_up(app)
     assert fine("projections", "status")["healthy"]
 
 
@@ -132,6 +145,7 @@ def test_one_follows_and_another_takes_over_when_it_dies(app: Application) -> No
         register()
         wait_until(lambda: str(owner()).endswith(f":{followers[1 - leader].pid}"))
         wait_until(lambda: not states(json.loads(cli("projections", "status", "--json").out)))
+        assert app.audit.state().position == app.events.head()
         followers[1 - leader].send_signal(signal.SIGTERM)
         assert followers[1 - leader].wait(10) == 0
     finally:
@@ -153,7 +167,7 @@ def test_dead_letters_are_seen_retried_and_skipped(app: Application, monkeypatch
     body = canonical_json({"data": data, "meta": meta, "v": 1})
     app.events.append_rows([(stream, 1, "account.registered", body) for stream in broken])
     good = register(name="after them")
-    app.catch_up()
+    come_up(app)
     assert fine("show", "account", good)["name"] == "after them"
     result = cli("projections", "dead-letters", "list", "--json")
     assert result.code == 1
@@ -184,6 +198,7 @@ def test_dead_letters_are_seen_retried_and_skipped(app: Application, monkeypatch
 
     monkeypatch.setitem(UPCASTERS, ("account.registered", 1), without_nick)  # the release that mends it
     assert fine("projections", "dead-letters", "retry") == {"retried": 1, "healed": 1, "left": []}
+    come_up(app)
     assert fine("projections", "status")["healthy"]
     assert fine("show", "account", broken[1])["name"] == "a secret"
     assert cli("show", "account", broken[0]).code == 1

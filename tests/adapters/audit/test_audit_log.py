@@ -13,6 +13,7 @@ from adapters.bootstrap import Application
 from adapters.postgres.audit_log import PostgresAuditLog, StoredRow
 from adapters.postgres.event_store import PostgresEventStore
 from domain.errors import StoreError
+from projections.follow import until_stopped
 from tests.support.writer import append_some, registered
 
 
@@ -81,7 +82,13 @@ def test_a_follower_waits_out_a_database_that_refuses(app: Application) -> None:
                 connection.execute("ALTER TABLE audit.away RENAME TO tree")
 
     done: list[int] = []
-    app.audit.follow(stop=lambda: bool(done), wait=lambda: done.append(app.audit.state().size), rest=rest)
+    until_stopped(
+        app.audit.follow_batch,
+        stop=lambda: bool(done),
+        wait=lambda: done.append(app.audit.state().size),
+        rest=rest,
+        worked=lambda _: None,
+    )
     assert (pauses, done) == ([0.5, 1.0, 2.0], [5])
 
 
