@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters.audit.keys import SigningKey
-from adapters.audit.merkle import is_consistent
-from adapters.audit.verifier import Checkpoint, PublicKey, Unproven
+from adapters.audit.verifier import Checkpoint, PublicKey, Unproven, consistency_text, is_consistent
 from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.mapper import canonical_instant
 from adapters.private_file import private_file
-from domain.errors import ConfigurationInvalid, ProofFailed
+from domain.errors import ConfigurationInvalid, InputUnreadable, ProofFailed
 from projections.follow import Progress
 
 LARGEST: Final = 1 << 16
@@ -69,6 +68,22 @@ class CheckpointFolder:
                 raise ProofFailed(f"{found.file}: {found.problem}", hint="`dossier audit verify` looks at all of them")
         return known[-1].checkpoint if known else None
 
+    def named(self, name: str, keys: Sequence[PublicKey]) -> Signed:
+        """Return the checkpoint in a file, or the one here of a tree of so many events; raises InputUnreadable."""
+        files = [Path(name)]
+        if name.isascii() and name.isdigit() and not files[0].exists():
+            files = sorted(self.folder.glob(f"{int(name):020d}-*.checkpoint"))
+        if len(files) != 1 or not files[0].is_file():
+            raise InputUnreadable(
+                f"{name!r} names {'several checkpoints' if len(files) > 1 else 'no checkpoint'}",
+                field="checkpoint",
+                hint=f"give a file of {self.folder}, or the number of events, with which its name begins",
+            )
+        found = self._read(files[0], keys)
+        if found.checkpoint is None:
+            raise ProofFailed(f"{found.file}: {found.problem}", hint="`dossier audit verify` looks at all of them")
+        return Signed(found.checkpoint, files[0].read_text(encoding="utf-8"))
+
     def _read(self, file: Path, keys: Sequence[PublicKey]) -> Known:
         with file.open("rb") as opened:
             text = opened.read(LARGEST)
@@ -104,6 +119,21 @@ def sign_head(
             )
     found = Checkpoint(key.name, head.size, root, head.position, canonical_instant(now))
     return Signed(found, key.sign(found.text()))
+
+
+def prove_consistency(log: PostgresAuditLog, earlier: Signed, later: Signed) -> str:
+    """Return the proof that a checkpoint is continued by another; raises ProofFailed where the tree has none."""
+    then, now, size = earlier.checkpoint, later.checkpoint, log.state().size
+    if now.size > size:
+        raise ProofFailed(f"{now.size} events were signed at {now.time}, the tree has {size}", hint=_HINT)
+    proof = log.tree(now.size).consistency(then.size)
+    if not is_consistent(then.size, then.root, now.size, now.root, proof):
+        raise ProofFailed(
+            f"the tree does not lead from the checkpoint of {then.time} ({then.size} events)"
+            f" to that of {now.time} ({now.size})",
+            hint=_HINT,
+        )
+    return consistency_text(earlier.note, later.note, proof)
 
 
 def hand_over(note: str, command: str) -> None:

@@ -116,30 +116,6 @@ class Tree:
         return folded(self.tile(level, number)[at * HASH : (at + (1 << height)) * HASH])
 
 
-def is_consistent(earlier: int, root_then: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:
-    """Tell whether a proof shows that the earlier tree is the beginning of the later one (RFC 9162, 2.1.4.2)."""
-    if not 0 < earlier < size:
-        return not proof and (earlier == 0 or (earlier == size and root_then == root))
-    path = [root_then, *proof] if earlier & (earlier - 1) == 0 else list(proof)
-    at, last = earlier - 1, size - 1
-    while at & 1:
-        at, last = at >> 1, last >> 1
-    if not path:
-        return False
-    old = new = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            return False
-        if at & 1 or at == last:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
-            while at and not at & 1:
-                at, last = at >> 1, last >> 1
-        else:
-            new = node_hash(new, sibling)
-        at, last = at >> 1, last >> 1
-    return last == 0 and old == root_then and new == root
-
-
 def _split(width: int) -> int:
     """Return the largest power of two below a width of at least two."""
     return 1 << (width - 1).bit_length() - 1

@@ -1,7 +1,8 @@
-"""Verifies an evidence file: `python verifier.py FILE --key PUBLIC_KEY`, with no database and no network.
+"""Verifies an evidence file or consistency proof: `python verifier.py FILE --key PUBLIC_KEY`; no database, no network.
 
 This one module depends on the standard library and `cryptography` alone. It is also where the format is defined:
-leaves, signed notes, CloudEvents attributes, the canonical zip. `docs/audit-format.md` says it in words.
+leaves, signed notes, CloudEvents attributes, the canonical zip, consistency proofs. `docs/audit-format.md` says it in
+words.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 HASH: Final = 32
 FORMAT: Final = "dossier evidence 1"
+CONSISTENCY: Final = "dossier consistency 1"
 MANIFEST, SIGNATURE, PROOFS = "manifest.json", "manifest.sig", "proofs.jsonl"
 EVENT_FILES: Final = {"jsonl": "events.jsonl", "csv": "events.csv"}
 _CHUNK: Final = 1 << 16
 _LONGEST: Final = 1 << 28  # no line of a file we wrote is longer; one that is does not fill the memory
+_LONGEST_PROOF: Final = 1 << 18
 _ED25519: Final = b"\1"
 
 Attributes = dict[str, str | int]
@@ -72,6 +75,30 @@ def root_of(leaf: bytes, index: int, size: int, path: bytes) -> bytes | None:
             leaf = node_hash(leaf, sibling)
         at, last = at >> 1, last >> 1
     return leaf if last == 0 else None
+
+
+def is_consistent(earlier: int, root_then: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:
+    """Tell whether a proof shows that the earlier tree is the beginning of the later one (RFC 9162, 2.1.4.2)."""
+    if not 0 < earlier < size:
+        return not proof and (earlier == 0 or (earlier == size and root_then == root))
+    path = [root_then, *proof] if earlier & (earlier - 1) == 0 else list(proof)
+    at, last = earlier - 1, size - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    if not path:
+        return False
+    old = new = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        at, last = at >> 1, last >> 1
+    return last == 0 and old == root_then and new == root
 
 
 # --- keys, signed notes, checkpoints (C2SP signed-note, tlog-checkpoint) -------------------------------------------
@@ -152,6 +179,10 @@ class Checkpoint(NamedTuple):
         root = base64.b64encode(self.root).decode()
         return f"{self.origin}\n{self.size}\n{root}\nposition {self.position}\ntime {self.time}\n"
 
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {**self._asdict(), "root": self.root.hex()}
+
     @classmethod
     def verified(cls, note: str, keys: Sequence[PublicKey]) -> Checkpoint:
         """Return the checkpoint in a signed note; raises Unproven."""
@@ -175,6 +206,55 @@ def _decoded(text: str) -> bytes:
     if base64.b64encode(found).decode() != text:
         raise Unproven("not canonical base64")
     return found
+
+
+# --- consistency of two checkpoints --------------------------------------------------------------------------------
+
+
+class Consistent(NamedTuple):
+    """What a consistency proof shows: the log of the later checkpoint begins with that of the earlier one."""
+
+    earlier: Checkpoint
+    later: Checkpoint
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {"earlier": self.earlier.plain(), "later": self.later.plain()}
+
+
+def consistency_text(earlier: str, later: str, proof: Sequence[bytes]) -> str:
+    """Return the contents of a consistency proof: two signed checkpoints, and the hashes between them."""
+    path = base64.b64encode(b"".join(proof)).decode()
+    return canonical({"earlier": earlier, "format": CONSISTENCY, "later": later, "proof": path}) + "\n"
+
+
+def is_consistency_proof(path: Path) -> bool:
+    """Tell whether a file is meant to be a consistency proof; an evidence file is a zip."""
+    with path.open("rb") as file:
+        return file.read(1) == b"{"
+
+
+def verify_consistency(path: Path, keys: Sequence[PublicKey]) -> Consistent:
+    """Verify a consistency proof; raises Unproven saying what is wrong with it."""
+    with path.open("rb") as file:
+        text = file.read(_LONGEST_PROOF + 1)
+    if len(text) > _LONGEST_PROOF:
+        raise Unproven("the file is too large for a consistency proof")
+    try:
+        found = json.loads(text)
+        earlier, later, joined = found["earlier"], found["later"], _decoded(found["proof"])
+        proof = [joined[at : at + HASH] for at in range(0, len(joined), HASH)]
+        written = consistency_text(earlier, later, proof).encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unproven(f"a part of the file cannot be read ({type(error).__name__})") from error
+    if written != text:
+        raise Unproven("the file is not a consistency proof, or not written canonically")
+    then, now = Checkpoint.verified(earlier, keys), Checkpoint.verified(later, keys)
+    if then.origin != now.origin:
+        raise Unproven(f"the checkpoints are of two logs, {then.origin} and {now.origin}")
+    if not is_consistent(then.size, then.root, now.size, now.root, proof):
+        raise Unproven(f"the log of {now.size} events does not begin with that of {then.size} events")
+    return Consistent(then, now)
 
 
 # --- events (CloudEvents 1.0) --------------------------------------------------------------------------------------
@@ -511,18 +591,29 @@ def _contents(path: Path, entry: Entry) -> bytes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify a file from the command line: exit code 0 if it is proven, 1 if not."""
-    parser = argparse.ArgumentParser(description="Verify an evidence file of Dossier.")
+    parser = argparse.ArgumentParser(description="Verify an evidence file or a consistency proof of Dossier.")
     parser.add_argument("file", type=Path)
     parser.add_argument("--key", action="append", required=True, help="a public key, or a file with one a line")
     chosen = parser.parse_args(arguments)
     try:
-        found = verify(chosen.file, public_keys(chosen.key))
+        keys = public_keys(chosen.key)
+        proves = _consistency_summary if is_consistency_proof(chosen.file) else _evidence_summary
+        summary = proves(chosen.file, keys)
     except (Unproven, OSError, ValueError) as error:
         sys.stderr.write(f"NOT PROVEN: {error}\n")
         return 1
-    summary = {name: value for name, value in found.manifest.items() if name not in ("checkpoint", "files")}
-    sys.stdout.write(json.dumps({"proven": True, "complete": found.complete, **summary}, indent=2) + "\n")
+    sys.stdout.write(json.dumps({"proven": True, **summary}, indent=2) + "\n")
     return 0
+
+
+def _evidence_summary(path: Path, keys: Sequence[PublicKey]) -> dict[str, Any]:
+    found = verify(path, keys)
+    said = {name: value for name, value in found.manifest.items() if name not in ("checkpoint", "files")}
+    return {"complete": found.complete, **said}
+
+
+def _consistency_summary(path: Path, keys: Sequence[PublicKey]) -> dict[str, Any]:
+    return verify_consistency(path, keys).plain()
 
 
 if __name__ == "__main__":

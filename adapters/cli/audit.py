@@ -12,11 +12,11 @@ import typer
 
 from adapters.audit.checkpoints import CheckpointFolder, hand_over, sign_head
 from adapters.audit.store import as_dict, verify_store
-from adapters.audit.verifier import PublicKey, Unproven, public_keys
+from adapters.audit.verifier import PublicKey, Unproven, is_consistency_proof, verify_consistency
 from adapters.audit.verifier import verify as verify_evidence
 from adapters.bootstrap import Application, utc_now
-from adapters.cli import audit_export, audit_keys, audit_log
-from adapters.cli.audit_keys import Checkpoints, checkpoint_folder, key_folder
+from adapters.cli import audit_consistency, audit_export, audit_keys, audit_log
+from adapters.cli.audit_keys import Checkpoints, Keys, checkpoint_folder, key_folder, keys_given
 from adapters.cli.output import Output
 from adapters.cli.session import ActingAs, AsJson, opened, reading
 from adapters.cli.signals import until_signalled
@@ -27,6 +27,7 @@ from domain.errors import ConfigurationInvalid, DossierError, ProofFailed, Store
 
 app = typer.Typer(help="The whole log, for those who check it.", no_args_is_help=True)
 app.add_typer(audit_keys.app, name="keys")
+app.command()(audit_consistency.consistency)
 app.command()(audit_export.export)
 app.command()(audit_log.log)
 
@@ -135,28 +136,27 @@ def verify(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="An evidence file; without one the store itself is checked.", dir_okay=False
+            metavar="[FILE]",
+            help="An evidence file or a consistency proof; without one the store itself is checked.",
+            dir_okay=False,
         ),
     ] = None,
     *,
-    key: Annotated[
-        list[str] | None,
-        typer.Option("--key", help="A public key, or a file with one a line; by default those of DOSSIER_AUDIT_HOME."),
-    ] = None,
+    key: Keys = None,
     checkpoints: Checkpoints = None,
     acting_as: ActingAs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the store against its tree and all known checkpoints, or an evidence file against its signature and proofs.
+    """Check the store against its tree and all known checkpoints, or a file against its signatures and proofs.
 
     Exit code 0: proven. 1: something was altered, and is named. A file needs neither database nor network.
     """
     out = Output(as_json=as_json)
     if file is not None:
-        _verify_file(out, file, _keys(key))
+        _verify_file(out, file, keys_given(key))
         return
     folder = checkpoint_folder(checkpoints)
-    keys = _keys(key) if key or folder.files() else []  # before the first checkpoint there need be no key
+    keys = keys_given(key) if key or folder.files() else []  # before the first checkpoint there need be no key
     with opened() as app_:
         _, permissions = reading(app_, acting_as)
         access.check_audit(permissions)
@@ -178,17 +178,13 @@ def verify(
         out.next("without a checkpoint a tree made anew over altered events cannot be told: `dossier audit checkpoint`")
 
 
-def _keys(given: list[str] | None) -> list[PublicKey]:
-    if not given:
-        return key_folder().known()
-    try:
-        return public_keys(given)
-    except (Unproven, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"--key: {error}") from None
-
-
 def _verify_file(out: Output, file: Path, keys: list[PublicKey]) -> None:
     try:
+        if is_consistency_proof(file):
+            proven = verify_consistency(file, keys)
+            out.json({"proven": True, **proven.plain()})
+            out.line(audit_consistency.said(proven))
+            return
         with out.progress() as watch:
             found = verify_evidence(file, keys, lambda done, total: watch("verify", done, total))
     except Unproven as error:

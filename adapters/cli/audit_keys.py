@@ -9,6 +9,7 @@ import typer
 
 from adapters.audit.checkpoints import CheckpointFolder
 from adapters.audit.keys import KeyFolder, SigningKey
+from adapters.audit.verifier import PublicKey, Unproven, public_keys
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson
 from adapters.settings import load_settings
@@ -23,6 +24,12 @@ Checkpoints = Annotated[
         file_okay=False,
         help="Where checkpoints are kept; by default DOSSIER_AUDIT_HOME/checkpoints. Best on another machine.",
     ),
+]
+
+
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="A public key, or a file with one a line; by default those of DOSSIER_AUDIT_HOME."),
 ]
 
 
@@ -66,6 +73,16 @@ def key_folder() -> KeyFolder:
     settings = load_settings()
     given = settings.audit_key
     return KeyFolder(settings.audit_home, None if given is None else given.get_secret_value())
+
+
+def keys_given(given: list[str] | None) -> list[PublicKey]:
+    """Return the public keys of `--key`, or all that are known."""
+    if not given:
+        return key_folder().known()
+    try:
+        return public_keys(given)
+    except (Unproven, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"--key: {error}") from None
 
 
 def _made(out: Output, folder: KeyFolder, key: SigningKey) -> None:

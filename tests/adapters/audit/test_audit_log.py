@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.audit.merkle import WIDTH, Tree, grow, is_consistent
-from adapters.audit.verifier import root_of
+from adapters.audit.merkle import WIDTH, Tree, grow
+from adapters.audit.verifier import is_consistent, root_of
 from adapters.bootstrap import Application
 from adapters.postgres.audit_log import PostgresAuditLog, StoredRow
 from adapters.postgres.event_store import PostgresEventStore

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from pymerkle import InmemoryTree
 
-from adapters.audit.merkle import EMPTY_ROOT, WIDTH, Tree, grow, is_consistent
-from adapters.audit.verifier import HASH, root_of
+from adapters.audit.merkle import EMPTY_ROOT, WIDTH, Tree, grow
+from adapters.audit.verifier import HASH, is_consistent, root_of
 
 LEAVES = [sha256(b"\0%d" % number).digest() for number in range(1_100)]
 TILES: dict[tuple[int, int], bytes] = {}
