@@ -16,10 +16,11 @@ from domain.streams import imported_id
 from migrations_replay.bundle import Bundle, LegacyRecord
 from migrations_replay.document import read_line
 from migrations_replay.facts import NO_TIME, Facts, ImportedEvent, LegacySystem, RecordFacts
+from migrations_replay.merging import CannotMerge, Kept, Merging, Side
 from migrations_replay.numbers import Numbers, renumber, renumbered
 from migrations_replay.rows import folded, rows_of
 from migrations_replay.snapshots import raw_bytes, snapshot_of
-from migrations_replay.three_way import CannotMerge, Kept, Merging, Side, merge_stream
+from migrations_replay.three_way import merge_stream
 from projections.read_model import ReadModel
 
 Load = Callable[[Iterable[UUID]], Mapping[UUID, Sequence[Recorded]]]
@@ -283,7 +284,9 @@ class _Streams:
             if record.became == stream and record.became_version and (found := self._became.get(record.snapshot))
         }
         now = _logged(log.events, self._models)
-        merging = Merging(stream, said, says, now, log.events, self._when, became, Numbers(dict(self._numbers.bases)))
+        numbers = Numbers(dict(self._numbers.bases))
+        remapped = self._old is None
+        merging = Merging(stream, said, says, now, log.events, self._when, became, numbers, remapped)
         try:
             merge_stream(merging, log.aggregate)
         except CannotMerge as error:

@@ -74,3 +74,10 @@ def _key(key: UUID | tuple[Any, ...], numbers: Numbers) -> UUID | tuple[Any, ...
     if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], int):
         return key[0], numbers.of(*key)
     return key
+
+
+def likeness(imported: ImportedEvent) -> str:
+    """Return what two events are told by, whatever number each of them has."""
+    numbered: dict[str, Any] = {name: None for name in NUMBERED if name in type(imported.event).model_fields}
+    event = imported.event.model_copy(update=numbered)
+    return f"{event.topic} {event.model_dump_json()} {imported.occurred_at.timestamp()} {imported.actor}"

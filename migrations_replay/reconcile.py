@@ -20,6 +20,7 @@ from migrations_replay.convert import same_stored
 from migrations_replay.facts import Expected, Facts, LegacySystem, Place, RecordFacts, StreamFacts
 from migrations_replay.given_back import BundleRows, not_given_back
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
+from migrations_replay.merged_messages import found_messages, holds_live, imported_messages, messages_of
 from migrations_replay.numbers import Numbers, renumber
 from migrations_replay.recorded import RecordedBundles
 from migrations_replay.replay import Recorded as RecordedBefore
@@ -194,8 +195,24 @@ class Reconcile:
         for facts in batch:
             numbers = Numbers({stream.stream: bases.get(stream.stream, 0) for stream in facts.streams})
             numbers.learn(facts, became)
+            self._find_messages(
+                facts,
+                numbers,
+                [known[record.snapshot] for record in facts.records.values() if record.snapshot in known],
+            )
             renumber(facts, numbers)
         return batch
+
+    def _find_messages(self, facts: Facts, numbers: Numbers, recorded: Sequence[RecordedBefore]) -> None:
+        """Learn where messages that no record stands for are in the log, of a bundle that was merged: at its end."""
+        if len({record.origin for record in recorded}) < 2 and all(record.version == 1 for record in recorded):
+            return
+        for stream in facts.streams:
+            told = messages_of(dict(stream.numbered()))
+            if any((stream.stream, number) not in numbers.known for number in told):
+                logged = imported_messages(self.tables.load([stream.stream])[stream.stream])
+                found = found_messages(told, logged)
+                numbers.known |= {(stream.stream, number): version for number, version in found.items()}
 
     def _without_erased(self, batch: list[Facts], proof: Proof) -> list[Facts]:
         """Count the bundles of people who were erased apart: nothing of them may be there, nothing is missing."""
@@ -439,7 +456,8 @@ class _BundleProof:
                 origin, value = event.metadata.origin, after
         by = rows.get(key, {}).get("superseded_by")  # an entry that a live one overrules is not active for its sake
         overruled = any(event.version == by and event.metadata.origin == LIVE for event in self._events(name))
-        return origin == LIVE or (place.column == "is_active" and overruled)
+        merged = place.model == "conversations" and holds_live(place.column, self._events(name))
+        return origin == LIVE or (place.column == "is_active" and overruled) or merged
 
     def _events(self, name: RowName) -> list[Recorded]:
         """Return the log of a row's stream as far as it counts.

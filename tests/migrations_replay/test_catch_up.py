@@ -6,20 +6,16 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.bootstrap import Application
-from adapters.migration import Migration, plan, retry, run, verify
+from adapters.migration import retry, run, verify
 from adapters.taken_in import rederive, rollback
-from domain.access import Actor
 from domain.account import ChangeContact, EraseAccount
 from domain.case import ChangeCaseStatus
-from domain.command import Command
 from domain.contexts import Context
 from domain.errors import InputUnreadable
 from domain.intent import DeclareIntent, ReviseIntent
@@ -32,74 +28,11 @@ from projections import accounts, cases, intents, profiles, status_history
 from tests.support.application import application_at, tables, watch
 from tests.support.legacy import blob, context, message, user
 from tests.support.legacy_cases import AUTHOR, CASE_ID, case_status, process, status, when
+from tests.support.newer_exports import World, is_green
 
-OPERATOR = Actor.operator()
 U1 = SYSTEM.stream_of("u1")
 P1 = merged_profile_id(U1, "personal")
 ROOT = Path(__file__).parents[2]
-BAD = ("missing", "extra", "unexplained")
-
-
-class World:
-    """A system in a database of its own, and exports of it, one after the other."""
-
-    def __init__(self, app: Application, folder: Path, system: str) -> None:
-        self.app, self.folder, self.system = app, folder, system
-
-    def export(self, **rows: list[Any]) -> Path:
-        for old in self.folder.glob("*.jsonl"):
-            old.unlink()
-        for table, lines in rows.items():
-            body = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
-            (self.folder / f"{table}.jsonl").write_text(body)
-        return self.folder
-
-    def migration(self, **more: Any) -> Migration:
-        return Migration.of(self.system, self.folder, **more)
-
-    def run(self, rows: dict[str, list[Any]], **more: Any) -> dict[str, Any]:
-        """Plan and run an export: both must come to the same."""
-        self.export(**rows)
-        before = self.app.events.head()
-        planned = plan(self.app, self.migration(**more), watch)
-        assert self.app.events.head() == before
-        report = run(self.app, self.migration(**more), watch)
-        for name in ("snapshots", "leaves", "reconcile", "pending", "kept", "gone", "changes", "events"):
-            assert planned[name] == report[name], name
-        return report
-
-    def again(self, **more: Any) -> None:
-        """Run the same export again: nothing is appended."""
-        head = self.app.events.head()
-        assert run(self.app, self.migration(**more), watch)["events"]["appended"] == 0
-        assert self.app.events.head() == head
-
-    def verify(self) -> dict[str, Any]:
-        return verify(self.app, self.migration(), watch)
-
-    def live(self, command: Command) -> None:
-        self.app.dossier.execute(command, actor=OPERATOR)
-
-    def row(self, model: Any, *key: Any) -> dict[str, Any]:
-        self.app.catch_up()
-        row = self.app.reads.find(model, key)
-        assert row is not None
-        return row
-
-    def topics(self, after: int) -> list[str]:
-        own = ("migration.", "legacy.snapshot_recorded")
-        return [event.topic for event in self.app.events.read(after, 1_000) if not event.topic.startswith(own)]
-
-
-@pytest.fixture
-def world(make_database: Callable[[], str], tmp_path: Path) -> Iterator[Callable[[str], World]]:
-    with ExitStack() as stack:
-        yield lambda system: World(stack.enter_context(application_at(make_database())), tmp_path, system)
-
-
-def _is_green(report: dict[str, Any]) -> bool:
-    assert report["leaves"]["total"] == sum(count for name, count in report["leaves"].items() if name != "total")
-    return not any(report["reconcile"][name] for name in BAD)
 
 
 def _contexts(**data: Any) -> dict[str, list[Any]]:
@@ -114,11 +47,11 @@ def _contexts(**data: Any) -> dict[str, list[Any]]:
 def test_only_differences_are_appended(world: Callable[[str], World]) -> None:
     w = world("contexts")
     first = _contexts()
-    assert _is_green(w.run(first))
+    assert is_green(w.run(first))
     after = w.app.events.head()
     newer = _contexts(location="Oslo", beliefs={"diet": "vegan", "sleep": "early"}, familyIntentions="two")
     report = w.run(newer)
-    assert _is_green(report)
+    assert is_green(report)
     assert (report["pending"], report["kept"], report["gone"]) == ([], [], [])
     assert w.topics(after) == ["profile.updated", "intent.revised"]
     assert w.row(profiles.MODEL, P1)["fields"] == {"location": "Oslo", "beliefs": {"diet": "vegan", "sleep": "early"}}
@@ -140,7 +73,7 @@ def test_what_both_sides_changed_stays_live_and_is_told(world: Callable[[str], W
     newer = _contexts(location="Oslo", beliefs={"diet": "raw", "faith": "some"})
     newer["User"] = [user(name="Ada", email="new@example.org")]
     report = w.run(newer)
-    assert _is_green(report)
+    assert is_green(report)
     assert report["reconcile"]["changed_live"] == 4
     kept = {(entry["field"], json.dumps(entry["live"]), json.dumps(entry["legacy"])) for entry in report["kept"]}
     assert kept == {("location", '"Lima"', '"Oslo"'), ("beliefs/diet", '"any"', '"raw"')}
@@ -149,7 +82,7 @@ def test_what_both_sides_changed_stays_live_and_is_told(world: Callable[[str], W
     assert (account["name"], account["email"]) == ("Ida", "new@example.org")
     assert [event.topic for event in w.app.events.read(0, 1_000)].count("legacy.live_value_kept") == 2
     w.again()
-    assert _is_green(w.verify())
+    assert is_green(w.verify())
 
 
 def test_a_dependent_that_came_later_and_one_that_is_gone(world: Callable[[str], World]) -> None:
@@ -163,7 +96,7 @@ def test_a_dependent_that_came_later_and_one_that_is_gone(world: Callable[[str],
     }
     after = w.app.events.head()
     report = w.run(later)
-    assert _is_green(report)
+    assert is_green(report)
     assert sorted(w.topics(after)) == ["intent.declared", "profile.conflict_recorded", "profile.updated"]
     second = intent_id(U1, Context.SERVICE)
     assert w.row(intents.MODEL, second)["fields"] == {"service_type": "law"}
@@ -176,13 +109,13 @@ def test_a_dependent_that_came_later_and_one_that_is_gone(world: Callable[[str],
     }
     assert tables(w.app) == before
     report = w.run(rows, apply_deletes=True)
-    assert _is_green(report)
+    assert is_green(report)
     assert report["snapshots"]["withdrawn"] == 2
     assert w.app.reads.find(intents.MODEL, (second,)) is None
     assert w.row(profiles.MODEL, P1)["conflicts"] == {}
     w.again(apply_deletes=True)
     # and there once more
-    assert _is_green(w.run(later))
+    assert is_green(w.run(later))
     assert w.row(intents.MODEL, second)["fields"] == {"service_type": "law"}
 
 
@@ -197,7 +130,7 @@ def test_a_root_that_is_gone_is_withdrawn_unless_people_changed_it(world: Callab
     assert w.app.reads.find(accounts.MODEL, (SYSTEM.stream_of("u2"),)) is None
     assert w.row(accounts.MODEL, U1)["name"] == "Ida"
     rows["User"].append(user("u3"))
-    assert _is_green(w.run(rows))
+    assert is_green(w.run(rows))
     assert w.row(accounts.MODEL, SYSTEM.stream_of("u2"))["name"] == "Eva"
 
 
@@ -207,7 +140,7 @@ def test_what_no_event_expresses_is_told_from_the_beginning_or_left_to_people(wo
     moved = _contexts()
     moved["User"] = [user(name="Ada", createdAt="2022-01-01T00:00:00Z")]
     report = w.run(moved)
-    assert _is_green(report)
+    assert is_green(report)
     assert "legacy.import_withdrawn" in report["events"]["by_topic"]
     assert str(w.row(accounts.MODEL, U1)["registered_at"]).startswith("2022")
     w.live(ChangeContact(account_id=U1, phone="1"))
@@ -230,7 +163,7 @@ def test_a_history_that_went_on_in_the_legacy_system(world: Callable[[str], Worl
     w.run(_cases(funcao="Cook"))
     after = w.app.events.head()
     report = w.run(_cases(status("s2", "deferido", 5, active=True), of="deferido", funcao="Chef"))
-    assert _is_green(report)
+    assert is_green(report)
     assert (report["pending"], report["kept"]) == ([], [])
     assert w.topics(after) == ["case.status_changed", "case.updated"]
     case = w.row(cases.MODEL, CASE_ID)
@@ -239,7 +172,7 @@ def test_a_history_that_went_on_in_the_legacy_system(world: Callable[[str], Worl
     w.live(ChangeCaseStatus(case_id=CASE_ID, status="rnm", effective_at=when(10)))
     straggler = status("s3", "exigencia", 3)
     report = w.run(_cases(status("s2", "deferido", 5, active=True), straggler, of="deferido", funcao="Chef"))
-    assert _is_green(report)
+    assert is_green(report)
     entries = sorted(w.app.reads.fetch(status_history.MODEL, owner_id=CASE_ID), key=lambda row: row["active_from"])
     assert [(row["entry"], row["status"]) for row in entries] == [
         (2, "em_tramite"), (6, "exigencia"), (3, "deferido"), (5, "rnm")
@@ -253,7 +186,7 @@ def test_a_status_both_sides_changed_stays_live(world: Callable[[str], World]) -
     w.live(ChangeCaseStatus(case_id=CASE_ID, status="rnm", effective_at=when(4)))
     w.live(DefineStatus(code="rnm", catalogue="case_codes", name="Registro"))
     report = w.run(_cases(status("s2", "deferido", 5, active=True), of="deferido"))
-    assert _is_green(report)
+    assert is_green(report)
     assert [(entry["field"], entry["live"], entry["legacy"]) for entry in report["kept"]] == [
         ("status", "rnm", "deferido")
     ]
@@ -265,7 +198,7 @@ def test_a_status_people_defined_first_keeps_what_they_set(world: Callable[[str]
     w = world("cases")
     w.live(DefineStatus(code="rnm", catalogue="case_codes", name="Registro", sort_order=3))
     report = w.run(_cases())
-    assert _is_green(report)
+    assert is_green(report)
     assert report["pending"] == []
     assert {(entry["field"], entry["live"]) for entry in report["kept"]} == {("name", "Registro"), ("sort_order", 3)}
     w.again()
@@ -299,13 +232,13 @@ def test_a_rollback_leaves_the_tables_as_if_nothing_had_run_and_a_later_run_impo
         assert report["records"] == preview["records"]
         assert tables(w.app) == empty
         assert rollback(w.app, system, watch, force=False, apply=True)["records"] == 0
-        assert _is_green(w.run(rows))
+        assert is_green(w.run(rows))
         again = tables(w.app)
         assert {name: len(found) for name, found in again.items()} == {
             name: len(found) for name, found in imported.items()
         }
         w.again()
-        assert _is_green(w.verify())
+        assert is_green(w.verify())
 
 
 def test_what_was_changed_live_is_left_by_a_rollback_unless_forced(world: Callable[[str], World]) -> None:
@@ -361,11 +294,11 @@ def test_an_approved_difference_is_no_breach(world: Callable[[str], World]) -> N
     w = world("contexts")
     w.run(_contexts())
     w.export(**_contexts(location="Oslo"))
-    assert not _is_green(w.verify())
+    assert not is_green(w.verify())
     named = [leaf_name(line) for line in w.verify()["differences"]]
     approvals = [{"leaf": leaf, "approver": "Eva", "reason": "moved"} for leaf in [*dict.fromkeys(named), "User/u1/x"]]
     report = verify(w.app, w.migration(approvals=read_approvals(json.dumps(approvals).encode())), watch)
-    assert _is_green(report)
+    assert is_green(report)
     assert "Profile/pc1/data/location" in named
     assert report["unused_approvals"] == ["User/u1/x"]
     assert {line["approver"] for line in report["differences"]} == {"Eva"}
@@ -383,7 +316,7 @@ def test_an_erased_person_does_not_come_back(world: Callable[[str], World]) -> N
     assert report["snapshots"]["erased"] == 4
     assert w.app.events.head() == head
     assert report["reconcile"]["erased"] == report["leaves"]["total"]
-    assert _is_green(report)
+    assert is_green(report)
 
 
 # --- killed and run again ------------------------------------------------------------------------------------
@@ -423,7 +356,7 @@ def test_a_catch_up_and_a_rollback_that_were_killed_are_simply_run_again(
         with application_at(url) as app:
             w = World(app, tmp_path, "contexts")
             if again is run:
-                assert _is_green(run(app, w.migration(), watch))
+                assert is_green(run(app, w.migration(), watch))
                 w.again()
                 named = {row["name"] for row in app.reads.fetch(accounts.MODEL)}
                 told = [event.topic for event in app.events.read(0, 10_000)].count("account.contact_changed")
