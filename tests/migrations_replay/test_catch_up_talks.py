@@ -44,7 +44,7 @@ def _statuses(w: World) -> list[str]:
 
 def test_messages_are_added_and_interactions_add_up(world: Callable[[str], World]) -> None:
     w = world("caregivers")
-    w.run(_export("a", "b"))
+    w.take(_export("a", "b"))
     after = w.app.events.head()
     report = w.run(_export("a", "b", "c", totalInteractionCount=41))
     assert is_green(report)
@@ -71,7 +71,7 @@ def test_messages_are_added_and_interactions_add_up(world: Callable[[str], World
 
 def test_a_summary_and_a_payment_both_sides_changed_stay_live_and_are_told(world: Callable[[str], World]) -> None:
     w = world("caregivers")
-    w.run(_export("a"))
+    w.take(_export("a"))
     w.live(SummariseHistory(conversation_id=TALK, summary="slept", summary_version="v1"))
     w.live(ChangeSubscriptionStatus(account_id=ACCOUNT_ID, status="past_due"))
     w.live(UpdateBilling(account_id=ACCOUNT_ID, changes={"stripe_customer_id": "cus_live"}))
@@ -97,7 +97,7 @@ def test_a_summary_and_a_payment_both_sides_changed_stay_live_and_are_told(world
 
 def test_a_status_follows_the_one_it_was(world: Callable[[str], World]) -> None:
     w = world("caregivers")
-    w.run(_export("a"))
+    w.take(_export("a"))
     w.live(UpdateBilling(account_id=ACCOUNT_ID, changes={"subscription_tier": "pro"}))
     assert is_green(w.run(_export("a", updatedAt=LATER)))  # it is still active, and has been since
     report = w.run(_export("a", subscriptionStatus="canceled", canceledAt=LATER + 5, updatedAt=LATER + 9))
@@ -108,7 +108,7 @@ def test_a_status_follows_the_one_it_was(world: Callable[[str], World]) -> None:
     w.again()
     # cancelled since before it was active: no event says so beside what people changed
     w = world("caregivers")
-    w.run(_export("a"))
+    w.take(_export("a"))
     earlier = _export("a", subscriptionStatus="canceled", canceledAt=UPDATED - 9, updatedAt=LATER)
     assert is_green(w.run(earlier))
     assert _statuses(w) == ["cancelled"]
@@ -122,7 +122,7 @@ def test_chat_messages_that_came_later_join_the_live_ones(world: Callable[[str],
     talk = conversation_id(account, "c1")
     rows = {"User": [contexts_user()], "ContextProfile": [context("c1")], "Profile": []}
     told = [message("m1", content="one"), message("m3", content="three", createdAt="2023-05-03T00:00:00Z")]
-    w.run({**rows, "ChatMessage": told})
+    w.take({**rows, "ChatMessage": told})
     w.live(RecordMessage(conversation_id=talk, role=MessageRole.USER, content="here"))
     between = message("m2", content="two", createdAt="2023-05-02T00:00:00Z")
     report = w.run({**rows, "ChatMessage": [*told, between]})

@@ -44,6 +44,11 @@ class World:
             assert planned[name] == report[name], name
         return report
 
+    def take(self, rows: dict[str, list[Any]]) -> None:
+        """Run an export that is only there for what comes after it."""
+        self.export(**rows)
+        run(self.app, self.migration(), watch)
+
     def again(self, **more: Any) -> None:
         """Run the same export again: nothing is appended."""
         head = self.app.events.head()
