@@ -19,7 +19,7 @@ from adapters.settings import Settings
 from benchmarks import append, audit, beside, bulk, cases, follow, hot_rows, load, migrate, profile, rebuild, sealing
 from benchmarks.harness import RUNS, Result, Server, facts, server
 
-Measure = Callable[[Server, int], list[Result]]
+Measure = Callable[..., list[Result]]
 GROUPS: Final[dict[str, Measure]] = {
     "append": append.run,
     "load": load.run,
@@ -33,6 +33,7 @@ GROUPS: Final[dict[str, Measure]] = {
     "audit": audit.run,
     "sealing": sealing.run,
 }
+SIZED: Final = ("rebuild", "follow")
 LATEST: Final = Path(__file__).parent / "latest.json"
 
 
@@ -50,24 +51,25 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"one or more of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("--size", type=int, help=f"events to work on, or records, for {', '.join(SIZED)}; to try it small")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"pairs of runs; {RUNS} are kept, fewer are only shown")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.groups) - set(GROUPS):
         parser.error(f"there is no group {', '.join(sorted(unknown))}; choose from {', '.join(GROUPS)}")
-    measure(chosen.groups or list(GROUPS), chosen.runs)
+    measure(chosen.groups or list(GROUPS), chosen.runs, chosen.size)
     return 0
 
 
-def measure(groups: Iterable[str], runs: int) -> None:
+def measure(groups: Iterable[str], runs: int, size: int | None = None) -> None:
     """Measure groups on one server, keep their results and show them; a missed gate is told, not an error."""
     with server() as running:
         about = facts(running)
         print(about)
         results = []
         for group in groups:
-            measured = GROUPS[group](running, runs)
+            measured = GROUPS[group](running, runs, **({"size": size} if size and group in SIZED else {}))
             results += measured
-            if runs >= RUNS:
+            if runs >= RUNS and not size:
                 keep(LATEST, group, measured)
     show(results, f"Median of {runs} paired runs on {about}")
 

@@ -26,20 +26,23 @@ from benchmarks.library import Stored, environment
 from benchmarks.workload import history, in_application
 from domain.event import Recorded
 
-USERS: Final = 1_000
+EVENTS: Final = 400_000
+LIBRARY_EVENTS: Final = 10_000
+"""The first so many of them are enough to tell the rate of the library, which does not depend on how many there are."""
+
 SCHEMA: Final = "store"
 
 
-def run(server: Server, runs: int) -> list[Result]:
-    """Measure the group."""
-    with history(server, USERS, projected=False) as (template, events):
+def run(server: Server, runs: int, size: int = EVENTS) -> list[Result]:
+    """Measure the group, on about so many events."""
+    with history(server, size, projected=False) as (template, events):
         benchmark = Benchmark(
             "follow.catch_up",
             "events/s",
-            f"eventsourcing: ProjectionRunner over the same {events} events, one row upserted an event",
+            f"eventsourcing: ProjectionRunner over the first {LIBRARY_EVENTS} of the {events} events, one row upserted an event",
             20.0,
             ours(server, template),
-            partial(_library, server, template, events),
+            partial(_library, server, template, min(events, LIBRARY_EVENTS)),
         )
         return [result(server, benchmark, runs)]
 
@@ -116,7 +119,7 @@ class Latest(Projection[LatestView]):
 def _library(server: Server, template: str, events: int) -> Iterator[Work]:
     with server.database(template) as name:
         with server.application(name) as app:
-            Latest.last, Latest.done = app.events.head(), threading.Event()
+            Latest.last, Latest.done = app.events.read(0, events)[-1].position, threading.Event()
         yield partial(_run_projection, environment(server, name, SCHEMA), events)
 
 

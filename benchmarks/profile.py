@@ -14,6 +14,7 @@ from benchmarks.harness import Server, Side
 from benchmarks.workload import history, sample
 
 USERS: Final = 3_000
+EVENTS: Final = 60_000
 LINES: Final = 35
 SUBJECTS: Final = ("replay", "rebuild", "follow")
 
@@ -35,5 +36,5 @@ def _side(server: Server, subject: str) -> Iterator[Side]:
             yield partial(migrate.ours, server, "contexts", export, [])
         return
     group = rebuild if subject == "rebuild" else follow
-    with history(server, USERS, projected=subject == "rebuild") as (template, _):
+    with history(server, EVENTS, projected=subject == "rebuild") as (template, _):
         yield group.ours(server, template)

@@ -17,15 +17,15 @@ from benchmarks.workload import history, in_application
 from projections.all import READ_MODELS
 from projections.read_model import ReadModel
 
-USERS: Final = 6_800
+EVENTS: Final = 400_000
 BARE: Final = "bare_"
 
 TableRows = list[tuple[ReadModel, list[tuple[Any, ...]]]]
 
 
-def run(server: Server, runs: int) -> list[Result]:
-    """Measure the group."""
-    with history(server, USERS, projected=True) as (template, events):
+def run(server: Server, runs: int, size: int = EVENTS) -> list[Result]:
+    """Measure the group, on about so many events."""
+    with history(server, size, projected=True) as (template, events):
         benchmark = Benchmark(
             "rebuild.read_models",
             "events/s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,8 +40,11 @@ WRITERS: Final[dict[str, Callable[[Path, int, int], Truth]]] = {
 """What writes an export of a system: into a folder, so many of its root records, from a seed."""
 
 SEED: Final = 20260
+EVENTS_A_USER: Final = 22
 LIVE_ACCOUNTS: Final = 250
 BULK_ROWS: Final = BATCH_EVENTS
+
+_ID: Final = re.compile(rb"([0-9a-f]{8})(?=(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 EventRow = tuple[UUID, int, str, bytes]
 """A stored event without its position: stream, version, topic, body."""
@@ -110,21 +114,37 @@ def batches(rows: Sequence[EventRow]) -> Iterator[Sequence[EventRow]]:
 
 
 @contextmanager
-def history(server: Server, users: int, *, projected: bool) -> Iterator[tuple[str, int]]:
-    """Make a database with an imported and a live history; give its name and the number of events.
+def history(server: Server, size: int, *, projected: bool) -> Iterator[tuple[str, int]]:
+    """Make a database with a history of about so many events; give its name and their number.
 
-    Its read models are up to date where `projected`, else empty.
+    A quarter are of an import, the others of accounts that live, executed once and then copied under other ids. Its read
+    models are up to date where `projected`, else empty.
     """
     with server.database() as name:
         with server.application(name) as app:
-            for batch in batches(imported_rows(users)):
-                app.events.append_rows(batch)
             for number in range(LIVE_ACCOUNTS):
                 live_account(app, number)
+            lived = stored_rows(app)
+            for batch in batches(imported_rows(max(1, size // 4 // EVENTS_A_USER))):
+                app.events.append_rows(batch)
+            for number in range(1, (size - counted(app)) // len(lived) + 1):
+                app.events.append_rows(under_other_ids(lived, number))
             if projected:
-                app.catch_up()
+                app.rebuild()
             count = counted(app)
         yield name, count
+
+
+def under_other_ids(rows: Iterable[EventRow], number: int) -> list[EventRow]:
+    """Return copies of events in which every id is another one, the same for the same."""
+
+    def other(found: re.Match[bytes]) -> bytes:
+        return b"%08x" % (int(found[1], 16) ^ number)
+
+    return [
+        (UUID(int=stream.int ^ number << 96), version, topic, _ID.sub(other, body))
+        for stream, version, topic, body in rows
+    ]
 
 
 def live_account(app: Application, number: int) -> None:
