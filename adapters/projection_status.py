@@ -144,6 +144,7 @@ def _rebuild(app: Application, now: datetime) -> dict[str, Any] | None:
     return {
         "state": "running" if owner else "ready" if state.stage == "ready" else "interrupted",
         "stage": state.stage,
+        "trouble": state.trouble,
         "read_models": sorted(state.models),
         "events": state.events,
         "head": state.head,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from domain.errors import StoredEventUnreadable
@@ -18,6 +18,7 @@ Key = tuple[Any, ...]
 """The values of a row's primary key, in the order of the key columns."""
 
 Rows = Mapping[Key, Row]
+_UNTOUCHED: Final[Row] = {}
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def one_row_a_stream(
         return ((recorded.stream,),)
 
     def evolve(rows: Rows, recorded: Recorded) -> Mapping[Key, Row | None]:
-        row_key = (recorded.stream,)
-        return {row_key: fold(rows.get(row_key), recorded)}
+        # Its one row, if there is any, without looking it up: an id is hashed by Python, and that is not free.
+        return {(recorded.stream,): fold(next(iter(rows.values()), None), recorded)}
 
     return ReadModel(name, version, (key,), frozenset(topics), touches, evolve)
 
@@ -86,12 +87,14 @@ def fold_events(
     """
     after: dict[Key, Row | None] = {}
     for recorded in events:
-        if recorded.topic not in model.topics or (halted and recorded.stream in halted.streams):
+        if recorded.topic not in model.topics or (halted and halted.streams and recorded.stream in halted.streams):
             continue
         try:
             touched = {}
             for key in keys_of(model, recorded):
-                row = after[key] if key in after else rows.get(key)
+                row = after.get(key, _UNTOUCHED)
+                if row is _UNTOUCHED:
+                    row = rows.get(key) if rows else None
                 if row is not None:
                     touched[key] = row
             withdrawn = recorded.topic == ImportWithdrawn.topic

@@ -94,7 +94,8 @@ class EventReads:
             connection.transaction(),
             connection.cursor(name="scan", binary=True) as cursor,
         ):
-            connection.execute("SET LOCAL enable_seqscan = on")
+            # By the index, in order: all else reads and sorts the whole log for every part of it.
+            connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
             cursor.execute(self._scan, [upto, first, last])
             while rows := cursor.fetchmany(SCAN_ROWS):
                 yield from self._codec.recorded(rows)

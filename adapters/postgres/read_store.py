@@ -140,8 +140,8 @@ class PostgresReadStore:
     def make_indexes(self, connection: Conn, models: Sequence[ReadModel]) -> None:
         """Make keys, constraints and indexes, and say who may read which rows."""
         for model in models:
-            _, indexes, readers = _definition(model)
-            self.define(connection, model.name, indexes)
+            _, _, readers = _definition(model)
+            self.define(connection, model.name, index_definition(model))
             self.define(connection, model.name, readers)
 
     def define(self, connection: Conn, name: str, definition: LiteralString) -> None:
@@ -345,6 +345,11 @@ def _define_readers(connection: Conn) -> None:
     if defined != (_READER_DEFINITION,):
         connection.execute(schema_sql("reader"))
         connection.execute(sql.SQL("COMMENT ON SCHEMA reader IS {}").format(sql.Literal(_READER_DEFINITION)))
+
+
+def index_definition(model: ReadModel) -> LiteralString:
+    """Return the definition of the keys, constraints and indexes of a model's table."""
+    return _definition(model)[1]
 
 
 def _definition(model: ReadModel) -> tuple[LiteralString, LiteralString, LiteralString]:

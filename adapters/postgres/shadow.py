@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import repeat
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import psycopg
 from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
-from adapters.errors import translated
+from adapters.errors import translate, translated
 from adapters.garbage import rare_collections
+from adapters.postgres.collisions import colliding_keys
 from adapters.postgres.compare import compare_tables
 from adapters.postgres.event_reads import FIRST, LAST
 from adapters.postgres.event_store import PostgresEventStore
@@ -26,7 +30,7 @@ from adapters.postgres.locks import holding
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
 from adapters.postgres.schema_migrations import schema_sql
-from domain.errors import NotFound, RunConflict, SchemaMismatch, StoreBusy
+from domain.errors import NotFound, RowsRefused, RunConflict, SchemaMismatch, StoreBusy
 from projections.all import READ_MODELS
 from projections.read_model import ReadModel
 from projections.rebuild import Comparison, Level, Part
@@ -56,7 +60,7 @@ SELECT format('GRANT %%s ON %%s TO ', privilege_type, what)
 FROM granted
 """
 _STATE: Final = """
-SELECT stage, models, head, aborted, started_at, updated_at,
+SELECT stage, models, head, aborted, trouble, started_at, updated_at,
     (SELECT coalesce(sum(events), 0)::bigint FROM {parts}),
     (SELECT (sum(events) / extract(epoch FROM greatest(now() - min(begun_at), interval '1 ms')))::float8
      FROM {parts} WHERE done_at > now() - interval '1 min')
@@ -71,6 +75,7 @@ class RebuildState(NamedTuple):
     models: dict[str, int]
     head: int
     aborted: bool
+    trouble: str | None
     started_at: datetime
     updated_at: datetime
     events: int
@@ -270,7 +275,7 @@ class PostgresShadow:
 
     def enter(self, stage: str) -> None:
         """Note what the rebuild is doing; raises RunConflict if it was aborted meanwhile."""
-        note = sql.SQL("UPDATE {} SET stage = %s, updated_at = now()").format(self._rebuild)
+        note = sql.SQL("UPDATE {} SET stage = %s, trouble = NULL, updated_at = now()").format(self._rebuild)
         with translated(), self.store.pool.connection() as connection:
             self._check_aborted(connection)
             connection.execute(note, [stage])
@@ -283,17 +288,42 @@ class PostgresShadow:
         return int(row[0])
 
     def complete(self) -> None:
-        """Make keys and indexes of the filled tables, gather statistics, note their position."""
+        """Make keys and indexes of the filled tables, gather statistics, note their position.
+
+        Raises RowsRefused where rows of several records break a constraint.
+        """
         head = self.filled()[1]
         with translated(), self.store.pool.connection() as connection:
             there = self.store.progress(connection)
-            for model in self.models:
-                if model.name not in there:
-                    with connection.transaction():
-                        connection.execute("SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL enable_seqscan = on")
-                        self.store.make_indexes(connection, [model])
-                        connection.execute(sql.SQL("ANALYZE {}").format(self.store.table(connection, model).name))
-                        self.store.place(connection, [model], head)
+        left = [model for model in self.models if model.name not in there]
+        with ThreadPoolExecutor(self._workers) as executor:
+            for _ in executor.map(self._complete, left, repeat(head)):
+                pass
+
+    def _complete(self, model: ReadModel, head: int) -> None:
+        try:
+            with self.store.pool.connection() as connection, connection.transaction():
+                connection.execute("SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL enable_seqscan = on")
+                self.store.make_indexes(connection, [model])
+                connection.execute(sql.SQL("ANALYZE {}").format(self.store.table(connection, model).name))
+                self.store.place(connection, [model], head)
+        except errors.IntegrityError as error:
+            raise self._refused(model, str(error.diag.constraint_name)) from error
+        except psycopg.Error as error:
+            raise translate(error) from error
+
+    def _refused(self, model: ReadModel, constraint: str) -> RowsRefused:
+        """Note which records break a constraint together, and return the error that says so."""
+        with translated(), self.store.pool.connection() as connection:
+            keys = colliding_keys(connection, model, self.store.table(connection, model), constraint)
+            records = ", ".join("/".join(map(str, key)) for key in keys)
+            trouble = f"{model.name}: rows of several records break {constraint}: {records}"
+            connection.execute(sql.SQL("UPDATE {} SET trouble = %s").format(self._rebuild), [trouble])
+        return RowsRefused(
+            trouble,
+            hint="the live tables are as they were; look at `dossier history ID` of each; then install the release that"
+            " mends it, or leave the wrong one out (`dossier projections dead-letters skip ID`), and `rebuild` anew",
+        )
 
     # --- comparing and swapping ------------------------------------------------------------------------
 

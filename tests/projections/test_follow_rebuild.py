@@ -21,8 +21,10 @@ from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore
 from adapters.postgres.shadow import PostgresShadows
 from domain.account import ChangeContact, RegisterAccount
-from domain.errors import DossierError, NotFound, RunConflict, SchemaMismatch, StoreBusy
-from domain.event import Recorded
+from domain.contexts import Context
+from domain.errors import DossierError, NotFound, RowsRefused, RunConflict, SchemaMismatch, StoreBusy
+from domain.event import NewEvent, Recorded
+from domain.intent import IntentDeclared
 from domain.profile import CreateProfile
 from domain.projection import SkipEvent
 from domain.service import Dossier
@@ -32,7 +34,7 @@ from projections.follow import catch_up, follow, follow_batch, wait_for
 from projections.read_model import Key, ReadModel, Row, Rows
 from projections.rebuild import Rebuilt, Watch, rebuild_records
 from projections.rebuild import rebuild as rebuild_shadow
-from tests.projections.histories import OPERATOR, Step, histories, opening, play
+from tests.projections.histories import OPERATOR, START, Step, histories, metadata, opening, play
 from tests.support.sealing import master
 
 ROOT = Path(__file__).parents[2]
@@ -397,6 +399,31 @@ def test_what_a_table_refuses_halts_its_record_alone_live_and_rebuilt(
     assert not letters(live)
     assert rebuild_records(store, live, READ_MODELS, [refused]) == []
     assert contents(live) == followed  # the event is left out, whoever folds
+
+
+def test_rows_of_several_records_that_break_a_constraint_are_named_with_it(
+    dossier: Dossier, store: PostgresEventStore, live: PostgresReadStore
+) -> None:
+    account, first, second = uuid4(), uuid4(), uuid4()
+    declared = IntentDeclared(account_id=account, context=Context.ROMANTIC, fields={"secret": "a secret"})
+    for stream in (first, second):  # which no command would do
+        store.append_bulk([NewEvent(stream, 1, declared, metadata(START))])
+    catch_up(store, live, READ_MODELS)
+    refused = "RowsRefused: UniqueViolation intents_account_id_context_key"
+    assert letters(live) == [("intents", second, 1, refused, 1)]
+    before, shadows = contents(live), PostgresShadows(live, store)
+    with pytest.raises(RowsRefused) as raised:
+        rebuild(store, live)
+    assert contents(live) == before
+    state = shadows.state()
+    assert state is not None
+    assert state.trouble == raised.value.message
+    assert raised.value.message.startswith("intents: rows of several records break intents_account_id_context_key: ")
+    assert set(raised.value.message.rpartition(": ")[2].split(", ")) == {str(first), str(second)}
+    assert "dead-letters skip" in str(raised.value.hint)
+    dossier.execute(SkipEvent(read_model="intents", stream=second, version=1, reason="r"), actor=OPERATOR)
+    assert rebuild(store, live).swapped
+    assert shadows.state() is None
 
 
 def letters(live: PostgresReadStore) -> list[tuple[Any, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
 import subprocess
@@ -10,16 +9,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from adapters.bootstrap import Application
+from adapters.postgres import shadow as shadow_module
 from adapters.postgres.dead_letters import kept_letters
+from adapters.postgres.helpers import helpers
 from domain.account import AccountRegistered, ContactChanged
 from domain.errors import DossierError
 from domain.event import Change, NewEvent, Recorded
@@ -128,11 +130,22 @@ def test_1000_poison_events_among_100000_stop_nothing_else_and_all_heal(app: App
     assert {row["version"] for row in app.reads.fetch(accounts.MODEL)} == {10}
 
 
-def test_a_rebuild_under_16_writers_ends_equal_though_a_helper_is_killed(app: Application, url: str) -> None:
+def test_a_rebuild_under_16_writers_ends_equal_though_a_helper_is_killed(
+    app: Application, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(app, 10_000, 10)
     app.catch_up()
     errors: list[str] = []
+    helping: list[subprocess.Popen[bytes]] = []
     done = threading.Event()
+
+    @contextmanager
+    def seen(*given: Any) -> Iterator[None]:
+        with helpers(*given) as started:
+            helping.extend(started)
+            yield
+
+    monkeypatch.setattr(shadow_module, "helpers", seen)
 
     def read(reading: Application) -> None:
         while not done.is_set() and not errors:
@@ -144,7 +157,7 @@ def test_a_rebuild_under_16_writers_ends_equal_though_a_helper_is_killed(app: Ap
 
     def kill() -> None:
         while not done.is_set():
-            for helper in multiprocessing.active_children():
+            for helper in helping:
                 time.sleep(1.5)
                 helper.kill()
                 return
@@ -162,6 +175,7 @@ def test_a_rebuild_under_16_writers_ends_equal_though_a_helper_is_killed(app: Ap
             for thread in threads:
                 thread.join()
     assert writers.written
+    assert [helper.returncode for helper in helping] == [-signal.SIGKILL]
     assert not errors
     assert not any(comparison.differing for comparison in rebuilt.comparisons)
     app.catch_up()

@@ -3,6 +3,7 @@ CREATE TABLE rebuild (
     head       bigint      NOT NULL,           -- the parts go up to here; what came later is caught up
     stage      text        NOT NULL,
     aborted    boolean     NOT NULL DEFAULT false,
+    trouble    text,                           -- why it could not go on, where it said so
     models     jsonb       NOT NULL,           -- name -> version
     started_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
