@@ -17,7 +17,7 @@ from rich.table import Table
 from adapters.logging import configure_logging
 from adapters.settings import Settings
 from benchmarks import append, audit, beside, bulk, cases, follow, hot_rows, load, migrate, profile, rebuild, sealing
-from benchmarks.harness import RUNS, Result, Server, facts, server
+from benchmarks.harness import RUNS, Result, facts, server
 
 Measure = Callable[..., list[Result]]
 GROUPS: Final[dict[str, Measure]] = {
@@ -51,7 +51,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"one or more of {', '.join(GROUPS)}; default: all")
-    parser.add_argument("--size", type=int, help=f"events to work on, or records, for {', '.join(SIZED)}; to try it small")
+    parser.add_argument(
+        "--size", type=int, help=f"events to work on, or records, for {', '.join(SIZED)}; to try it small"
+    )
     parser.add_argument("--runs", type=int, default=RUNS, help=f"pairs of runs; {RUNS} are kept, fewer are only shown")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.groups) - set(GROUPS):

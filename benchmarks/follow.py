@@ -39,7 +39,7 @@ def run(server: Server, runs: int, size: int = EVENTS) -> list[Result]:
         benchmark = Benchmark(
             "follow.catch_up",
             "events/s",
-            f"eventsourcing: ProjectionRunner over the first {LIBRARY_EVENTS} of the {events} events, one row upserted an event",
+            f"eventsourcing: ProjectionRunner over the first {LIBRARY_EVENTS} of {events}, one row upserted an event",
             20.0,
             ours(server, template),
             partial(_library, server, template, min(events, LIBRARY_EVENTS)),

@@ -117,8 +117,8 @@ def batches(rows: Sequence[EventRow]) -> Iterator[Sequence[EventRow]]:
 def history(server: Server, size: int, *, projected: bool) -> Iterator[tuple[str, int]]:
     """Make a database with a history of about so many events; give its name and their number.
 
-    A quarter are of an import, the others of accounts that live, executed once and then copied under other ids. Its read
-    models are up to date where `projected`, else empty.
+    A quarter are of an import, the others of accounts that live, executed once and then copied under other ids. The
+    read models are up to date where `projected`, else empty.
     """
     with server.database() as name:
         with server.application(name) as app:

@@ -248,7 +248,9 @@ def _advice(found: Status) -> str | None:
     if "dead_letters" in states:
         return "`dossier projections dead-letters list`"
     if found.rebuild and found.rebuild["trouble"]:
-        return "`dossier history ID` of the records it names; then `dossier projections rebuild` begins anew, or `… abort`"
+        return (
+            "`dossier history ID` of the records it names; then `dossier projections rebuild` begins anew, or `… abort`"
+        )
     if found.rebuild and found.rebuild["state"] != "running":
         return "`dossier projections resume` or `dossier projections abort`: a rebuild was left unfinished"
     if any(model.behind and not model.owner for model in found.read_models):

@@ -53,7 +53,7 @@ def helpers(shadow: PostgresShadow, events: PostgresEventStore, count: int) -> I
     # Programs of their own: a fork would take threads and connections along, a spawn the whole program that rebuilds.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     started = [
-        subprocess.Popen(_COMMAND, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        subprocess.Popen(_COMMAND, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # noqa: S603
         for _ in range(count)
     ]
     for helper in started:

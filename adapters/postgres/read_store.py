@@ -91,12 +91,17 @@ class Table:
 class PostgresReadStore:
     """The tables in schemas `<prefix><model>`. Thread-safe; each call takes a connection from the pool."""
 
-    def __init__(self, pool: ConnectionPool[Conn], prefix: str = "") -> None:
+    def __init__(self, pool: ConnectionPool[Conn], prefix: str = "", patience: str | None = None) -> None:
         self.pool = pool
         self.prefix = prefix
+        self._patience = patience
         self._tables: dict[tuple[str, int], Table] = {}
         self._positions = sql.Identifier(self.schema(POSITIONS), "positions")
         self.dead_letters = sql.Identifier(self.schema(POSITIONS), "dead_letters")
+
+    def patient(self, patience: str) -> PostgresReadStore:
+        """Return this store for one who waits so long for a follower's batch, not only as long as for any lock."""
+        return PostgresReadStore(self.pool, self.prefix, patience)
 
     def schema(self, name: str) -> str:
         """Return the name of the schema of a read model."""
@@ -218,6 +223,8 @@ class PostgresReadStore:
 
     def _keep_out(self, connection: Conn) -> None:
         name = self.schema(POSITIONS)
+        if self._patience:
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [self._patience])
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
     # --- reading ---------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ MOST_PARTS: Final = 2_000
 # The server takes a moment to notice that the client of an earlier rebuild was killed.
 PATIENCE: Final = "2s"
 PATIENCE_WITH_ABORTED: Final = "60s"
+# A follower is in the middle of a batch, on a busy machine a long one: no reason to give a rebuild up.
+PATIENCE_WITH_FOLLOWERS: Final = "60s"
 
 
 _GRANTS: Final = """
@@ -94,7 +96,7 @@ class PostgresShadows:
     """
 
     def __init__(self, live: PostgresReadStore, events: PostgresEventStore, workers: int | None = None) -> None:
-        self._live, self._events = live, events
+        self._live, self._events = live.patient(PATIENCE_WITH_FOLLOWERS), events
         self._next = shadow_store(live)
         self._workers = workers or min(os.cpu_count() or 1, 4)
 
