@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +19,13 @@ from adapters.errors import translated
 from adapters.postgres.locks import owners
 from adapters.postgres.mapper import canonical_json
 from adapters.sealing import no_master_key
+from adapters.written_files import About, Cleaned, clean_files, legacy_records
 from domain.access import Actor
 from domain.account import EraseAccount
 from domain.errors import ConfigurationInvalid, NotFound, RuleViolated
 from domain.event import Recorded, personal_fields
 from domain.service import Receipt
+from domain.streams import unknown_person_id
 from projections.all import READ_MODELS
 from projections.read_model import Row
 
@@ -33,11 +35,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Held:
-    """What is held about a person: the events that say something about them, and the rows made of those, by table."""
+    """What is held about a person: the events that say something about them, and the rows made of those, by table.
+
+    `people` are the ids it stands under: theirs, and those of legacy records of theirs that were quarantined when
+    nobody could tell whose they are.
+    """
 
     person: UUID
     events: Sequence[Recorded]
     rows: dict[str, list[Row]]
+    people: tuple[UUID, ...]
 
     @property
     def erased(self) -> bool:
@@ -61,24 +68,33 @@ class Held:
 def held(app: Application, person: UUID) -> Held:
     """Return what is held about a person; raises NotFound for somebody of whom nothing is."""
     app.catch_up()
-    loaded = app.events.load(app.events.streams_about([person]))
-    events = [event for stream in loaded.values() for event in stream if event.metadata.subject == person]
+    events = _events_about(app, {person})
     if not events:
         raise NotFound(f"nothing is held about {person}", field="id", hint="give the id of an account or a person")
+    unknown = {unknown_person_id(*record) for record in legacy_records(events)} - {person}
+    apart = _events_about(app, unknown)
+    events += apart
     rows = {}
     for model in READ_MODELS:
         keys = dict.fromkeys(key for event in events if event.topic in model.topics for key in model.touches(event))
         found = [row for key in keys if (row := app.reads.find(model, key))]
         if found:
             rows[model.name] = found
-    return Held(person, sorted(events, key=lambda event: event.position), rows)
+    people = dict.fromkeys([person, *(event.metadata.subject for event in apart if event.metadata.subject)])
+    return Held(person, sorted(events, key=lambda event: event.position), rows, tuple(people))
+
+
+def _events_about(app: Application, people: Collection[UUID]) -> list[Recorded]:
+    loaded = app.events.load(app.events.streams_about(people))
+    return [event for stream in loaded.values() for event in stream if event.metadata.subject in people]
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """What an erasure did: its receipt, the tables of before a swap and the rebuild it dropped, schemas left over."""
+    """What an erasure did: its receipt, what became of files, tables of before a swap, a rebuild; schemas left over."""
 
     receipt: Receipt
+    files: Cleaned
     dropped_previous: list[str]
     aborted_rebuild: bool
     leftovers: list[str]
@@ -95,17 +111,22 @@ def check_erasable(app: Application, person: UUID) -> None:
         )
 
 
-def erase(app: Application, person: UUID, reason: str, actor: Actor, journal: Path) -> Erasure:
-    """Erase a person; done again, it does what is left to do.
+def erase(app: Application, person: UUID, reason: str, actor: Actor, home: Path) -> Erasure:
+    """Erase a person; done again, it does what is left to do. `home` is where erasures and files are noted.
 
     Their key goes in the transaction that appends the event. Then the tables are brought up to the log, which drops the
     rows' values, and what else held them is cleared away.
     """
     check_erasable(app, person)
-    receipt = app.dossier.execute(EraseAccount(account_id=person, reason=reason), actor=actor)
-    note(journal, person, app.dossier.clock())
+    found = held(app, person)
+    command_id = app.dossier.new_id()
+    receipt = app.dossier.execute(EraseAccount(account_id=person, reason=reason), actor=actor, command_id=command_id)
+    for one in found.people[1:]:  # whoever may erase the person may erase what turned out to be theirs
+        also = EraseAccount(account_id=one, reason=reason)
+        app.dossier.execute(also, actor=Actor.operator(), correlation_id=command_id)
+    note(home / JOURNAL, person, app.dossier.clock())
     app.catch_up()
-    erasure = Erasure(receipt, *clear(app))
+    erasure = Erasure(receipt, clean_files(home, About.of(found.events)), *clear(app))
     _log.info("person_erased", person=str(person), position=receipt.position, events=receipt.events)
     return erasure
 

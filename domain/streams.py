@@ -21,6 +21,11 @@ def imported_id(noun: str, system: str, table: str, key: str) -> UUID:
     return uuid5(NAMESPACE, f"{noun}\x1f{system}\x1f{table}\x1f{key}")
 
 
+def unknown_person_id(system: str, table: str, key: str) -> UUID:
+    """Return who a legacy record is about of which nobody can tell: a person of its own, who can be erased."""
+    return imported_id("unknown person", system, table, key)
+
+
 def merged_profile_id(account_id: UUID, kind: str) -> UUID:
     """Return the id of the profile of a kind that an import merged from several records of one account."""
     return uuid5(account_id, kind)

@@ -145,6 +145,8 @@ class Bundle:
 
 
 _NONE: Final = -1
+TURN: Final = "\x1f"
+"""What stands before the turn in the name of a record that was set aside."""
 
 
 def id_field(document: Mapping[str, Any]) -> str:
@@ -243,7 +245,7 @@ class BundleIndex:
             found = self._record(root) if owned else None
             owner, person = (found.key, found.parent or found.key) if found else (None, None)
             value = read_line(raw).value
-            yield SetAside(self.tables[number], key, line, raw, value, problem, owner, f"{name}\x1f{turn}", person)
+            yield SetAside(self.tables[number], key, line, raw, value, problem, owner, f"{name}{TURN}{turn}", person)
 
     def __iter__(self) -> Iterator[Bundle]:
         for root in self._roots:

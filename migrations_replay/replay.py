@@ -19,8 +19,8 @@ from domain.event import IMPORTER, DomainEvent, EventMetadata, NewEvent
 from domain.event import Recorded as StoredEvent
 from domain.legacy import LegacyRecordQuarantined
 from domain.migration import MigrationRunCompleted, MigrationRunStarted
-from domain.streams import imported_id, migration_id
-from migrations_replay.bundle import Bundle, LegacyRecord, SetAside
+from domain.streams import imported_id, migration_id, unknown_person_id
+from migrations_replay.bundle import TURN, Bundle, LegacyRecord, SetAside
 from migrations_replay.catch_up import Merge, Past, merge_bundle
 from migrations_replay.facts import NO_TIME, Facts, ImportedEvent, LegacySystem, RecordFacts
 from migrations_replay.gone import Gone
@@ -241,8 +241,8 @@ class Replay:
             writer.earlier_events += before.origin == writer.origin
             event = _quarantined(self.system.name, record)
             if before.digest not in (event.digest, ERASED_DIGEST):
-                subject = self.system.subject_of(record.person) if record.person is not None else None
-                events.append(writer.wrap(stream, before.version + 1, ImportedEvent(event, NO_TIME), subject))
+                imported = ImportedEvent(event, NO_TIME)
+                events.append(writer.wrap(stream, before.version + 1, imported, self._person_of(record)))
         writer.write(events)
 
     def _count_earlier(self, facts: Facts, known: Mapping[UUID, Recorded], writer: _Writer) -> None:
@@ -250,6 +250,10 @@ class Replay:
         if any(known[record.snapshot].origin == writer.origin for record in facts.records.values()):
             writer.earlier_records += len(facts.records)
             writer.earlier_events += sum(1 for _ in bundle_events(facts, self.system.mapping_version))
+
+    def _person_of(self, record: SetAside) -> UUID:
+        known = self.system.subject_of(record.person) if record.person is not None else None
+        return known or unknown_person_id(self.system.name, record.table, record.name.rpartition(TURN)[0])
 
     def _quarantine_stream(self, record: SetAside) -> UUID:
         return imported_id("quarantined", self.system.name, record.table, f"{record.problem.code}\x1f{record.name}")

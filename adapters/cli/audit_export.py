@@ -17,6 +17,8 @@ from adapters.cli.session import ActingAs, AsJson, id_option, opened, reading, r
 from adapters.cli.times import moment
 from adapters.postgres.mapper import canonical_instant
 from adapters.private_file import private_file
+from adapters.settings import load_settings
+from adapters.written_files import note_file
 from domain import access
 from domain.access import Actor, Permissions
 from domain.event import EVENT_TYPES, LIVE
@@ -72,6 +74,7 @@ def export(  # noqa: PLR0913 – one a filter
         who, permissions = reading(app, acting_as)
         access.check_audit(permissions)
         filters = resolved_filters(app, asked, subject)
+        note_file(load_settings().audit_home, "evidence", out_file)
         with out.progress() as watch, private_file(out_file) as file:
             head = sign_head(
                 app.audit, key, utc_now(), folder.latest(keys.known()), lambda done, total: watch("leaves", done, total)

@@ -18,6 +18,7 @@ from adapters.cli.output import Output
 from adapters.cli.session import AsJson, opened
 from adapters.erasure import JOURNAL, erase, noted
 from adapters.settings import load_settings
+from adapters.written_files import note_file
 from domain.access import Actor
 from domain.errors import DossierError
 
@@ -39,6 +40,7 @@ def backup(
     """
     out, now = Output(as_json=as_json), utc_now()
     file = out_file / f"dossier-{now:%Y%m%dT%H%M%SZ}.dump" if out_file.is_dir() else out_file
+    note_file(load_settings().audit_home, "backup", file)
     with opened() as app:
         app.audit.catch_up()
         made = back_up(str(app.pool.conninfo), file, now)
@@ -123,7 +125,7 @@ def _erase_again(app: Application, people: list[UUID]) -> tuple[list[UUID], dict
         if person in gone or not app.events.streams_about([person]):
             continue
         try:
-            erase(app, person, REASON, Actor.operator(), load_settings().audit_home / JOURNAL)
+            erase(app, person, REASON, Actor.operator(), load_settings().audit_home)
             again.append(person)
         except DossierError as error:
             failed[str(person)] = error.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import typer
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
 from adapters.cli.session import ActorOption, AsJson, RecordId, opened, reading, record_of
-from adapters.erasure import JOURNAL, check_erasable, held
+from adapters.erasure import check_erasable, held
 from adapters.erasure import erase as erase_person
 from adapters.settings import load_settings
 from domain import access
@@ -50,7 +51,7 @@ def erase(
             return
         if not (yes or as_json) and sys.stdin.isatty():
             typer.confirm(f"Erase {subject} ({found['events']} events)? There is no way back.", abort=True, err=True)
-        done = erase_person(app, subject, reason, who, load_settings().audit_home / JOURNAL)
+        done = erase_person(app, subject, reason, who, load_settings().audit_home)
     out.json(
         {
             "person": subject,
@@ -60,16 +61,22 @@ def erase(
             "dropped_previous_tables": done.dropped_previous,
             "aborted_rebuild": done.aborted_rebuild,
             "left_over_schemas": done.leftovers,
+            "files": asdict(done.files),
         }
     )
     out.line(f"{subject} is erased: {found['events_with_values']} events hold no value any more.")
     if done.aborted_rebuild:
         out.line("An unfinished rebuild was dropped, because its tables held values of them.")
+    for name, files in (("cleaned", done.files.rewritten), ("deleted", done.files.deleted)):
+        if files:
+            out.line(f"Reports that named them were {name}: {', '.join(files)}")
+    for file, why in done.files.left.items():
+        out.line(f"Still there: {file} – {why}")
     if done.leftovers:
         out.line(f"Schemas of dry runs may still hold values of them: {', '.join(done.leftovers)}")
         out.next("if no dry run is under way, DROP SCHEMA … CASCADE each of them")
     else:
-        out.next("delete report files and exports that name them; backups: see docs/erasure.md")
+        out.next("delete what is still there, and copies of reports and exports made by hand: see docs/erasure.md")
 
 
 def person_of(app: Application, name: str, permissions: Permissions) -> UUID:

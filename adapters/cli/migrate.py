@@ -17,6 +17,8 @@ from adapters.bootstrap import Application
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson, opened
 from adapters.migration import Migration, Watch
+from adapters.settings import load_settings
+from adapters.written_files import note_file
 from domain.errors import InputUnreadable, NotFound
 from migrations_replay.approvals import read_approvals
 from migrations_replay.replay import BATCH_EVENTS
@@ -249,6 +251,7 @@ def _carry_out(
         except NotFound as missing:  # the export lacks what `--only` names: the input is wrong, no command was rejected
             raise InputUnreadable(missing.message, field=missing.field, hint=missing.hint) from None
     if report is not None:
+        note_file(load_settings().audit_home, "migration", report)
         migration.write_report(found, report)
     out.json(found)
     (show or summary)(out, found, report)

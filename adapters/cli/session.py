@@ -27,6 +27,7 @@ from projections import (
     items,
     legacy_ids,
     profiles,
+    quarantine,
     statuses,
 )
 from projections.read_model import ReadModel, Row
@@ -176,7 +177,7 @@ def _legacy_parts(name: str) -> list[str] | None:
 
 
 def _became(app: Application, name: str, kind: Kind | None) -> UUID | None:
-    """Return what a legacy record became; its snapshot where it became nothing and any stream will do."""
+    """Return what a legacy record became; where any stream will do also its snapshot, or its place in quarantine."""
     parts = _legacy_parts(name)
     if parts is None:
         raise InvalidCommand(f"{name!r} is not of the form legacy:SYSTEM/TABLE/KEY", field="id")
@@ -184,7 +185,8 @@ def _became(app: Application, name: str, kind: Kind | None) -> UUID | None:
     app.catch_up()
     rows = app.reads.fetch(legacy_ids.MODEL, system=system, table_name=table, key=key)
     if not rows:
-        return None
+        aside = [] if kind else app.reads.fetch(quarantine.MODEL, system=system, table_name=table, key=key)
+        return max(((row["position"], row["quarantine_id"]) for row in aside), default=(0, None))[1]
     became: UUID | None = rows[0]["became"] or (None if kind else rows[0]["snapshot_id"])
     return became
 

@@ -14,7 +14,9 @@ from adapters.cli.output import Output
 from adapters.cli.session import ActorOption, AsJson, RecordId, opened, reading
 from adapters.erasure import held
 from adapters.private_file import private_file
+from adapters.settings import load_settings
 from adapters.subject_report import as_document, as_page
+from adapters.written_files import note_file
 from domain import access
 
 _FORMS: Final = (".json", ".html")
@@ -61,6 +63,7 @@ def subject_report(
         else [Path(f"subject-{subject}{form}") for form in _FORMS]
     )
     for file in files:
+        note_file(load_settings().audit_home, "subject", file, subject)
         with private_file(file) as written:
             written.write(
                 as_page(report).encode() if file.suffix == ".html" else orjson.dumps(report, option=orjson.OPT_INDENT_2)
@@ -68,4 +71,4 @@ def subject_report(
     out.json(report)
     out.line(f"{len(report['events'])} events and {sum(map(len, report['now'].values()))} rows are about {subject}.")
     out.line(f"The report lies in {' and '.join(map(str, files))}, readable by you alone.")
-    out.next("hand it over, then delete it: an erasure does not reach files")
+    out.next("hand it over; an erasure deletes it where it lies, and reaches no copy")

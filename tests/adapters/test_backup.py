@@ -13,7 +13,7 @@ import pytest
 from adapters.backup import back_up, manifest_of, read_manifest, restore
 from adapters.bootstrap import Application, utc_now
 from adapters.cli.main import run
-from adapters.erasure import JOURNAL, erase
+from adapters.erasure import erase
 from domain.access import Actor
 from domain.account import RegisterAccount
 from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated
@@ -61,7 +61,7 @@ def test_a_backup_comes_back_and_what_happened_since_is_told(
         assert _dossier(capsys, "restore", file)[1]["error"]["code"] == "rule_violated"
         _registered(app, "Eve")
         assert _dossier(capsys, "audit", "checkpoint")[0] == 0
-        erase(app, bob, "asked", OPERATOR, tmp_path / "audit" / JOURNAL)
+        erase(app, bob, "asked", OPERATOR, tmp_path / "audit")
 
     monkeypatch.setenv("DOSSIER_DATABASE_URL", make_database())  # the other one is gone: only the journal knows
     code, done = _dossier(capsys, "restore", file)

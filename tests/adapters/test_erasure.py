@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,7 +25,9 @@ from adapters.bootstrap import Application, utc_now
 from adapters.erasure import JOURNAL, clear, erase, held, noted
 from adapters.migration import Migration
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.mapper import canonical_json
 from adapters.samples import contexts
+from adapters.written_files import note_file
 from domain.access import Actor
 from domain.account import AccountRegistered, AccountUpdated, EraseAccount, RegisterAccount, UpdateAccount
 from domain.contexts import Context
@@ -34,7 +37,8 @@ from domain.intent import DeclareIntent
 from domain.profile import CreateProfile, UpdateProfile
 from domain.service import Dossier
 from migrations_replay.reconcile import BREACHES
-from projections import accounts, legacy_ids
+from migrations_replay.report import LISTS
+from projections import accounts, legacy_ids, quarantine
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 from tests.support.application import application_at, tables, watch
@@ -107,7 +111,7 @@ def test_nothing_of_an_erased_person_is_left_anywhere(app: Application, tmp_path
     assert [secret for secret in SECRETS if secret.encode() not in before] == ["request-of-q"]
     unlike = {name: [row for row in rows if str(person) not in str(row)] for name, rows in tables(app).items()}
     with capture_logs() as logs:
-        erase(app, person, "no names here", OPERATOR, tmp_path / JOURNAL)
+        erase(app, person, "no names here", OPERATOR, tmp_path)
     left = b"\n".join([_everything(app), _exported(app), (tmp_path / JOURNAL).read_bytes(), str(logs).encode()])
     assert [secret for secret in SECRETS if secret.encode() in left] == []
     assert b"stays@example.org" in left
@@ -120,7 +124,7 @@ def test_nothing_of_an_erased_person_is_left_anywhere(app: Application, tmp_path
     found = held(app, person)
     assert found.erased
     assert all(getattr(event.event, "changes", ERASED) is ERASED for event in found.events)
-    again = erase(app, person, "once more", OPERATOR, tmp_path / JOURNAL)
+    again = erase(app, person, "once more", OPERATOR, tmp_path)
     assert again.receipt.events == 0
     with pytest.raises(NotFound):
         held(app, uuid4())
@@ -132,7 +136,7 @@ def test_a_follower_that_read_before_the_erasure_holds_nothing_after_it(app: App
     behind = PostgresEventStore(app.pool, master=app.events.master)
     batch = behind.read(0, 10_000)  # decoded while the key was there
     assert SECRETS[0] in str(batch)
-    erase(app, person, "asked", OPERATOR, tmp_path / JOURNAL)
+    erase(app, person, "asked", OPERATOR, tmp_path)
 
     class Stale(PostgresEventStore):
         """Reads what it had read before, then goes on."""
@@ -154,18 +158,18 @@ def test_a_follower_that_read_before_the_erasure_holds_nothing_after_it(app: App
 def test_who_may_erase_and_what_cannot_be(app: Application, tmp_path: Path) -> None:
     person, stranger = _person(app), _person(app)
     with pytest.raises(AccessDenied):
-        erase(app, person, "mischief", Actor.of_account(stranger), tmp_path / JOURNAL)
-    erase(app, person, "I leave", Actor.of_account(person), tmp_path / JOURNAL)
-    erase(app, stranger, "asked", OPERATOR, tmp_path / JOURNAL)
+        erase(app, person, "mischief", Actor.of_account(stranger), tmp_path)
+    erase(app, person, "I leave", Actor.of_account(person), tmp_path)
+    erase(app, stranger, "asked", OPERATOR, tmp_path)
     store, unsealed_person = PostgresEventStore(app.pool), uuid4()
     unsealed = Application(app.pool, Dossier(store, utc_now, uuid4), store, app.reads)
     unsealed.dossier.execute(RegisterAccount(account_id=unsealed_person, email="o@p.q"), actor=OPERATOR)
     with pytest.raises(ConfigurationInvalid, match="no master key"):
-        erase(unsealed, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
+        erase(unsealed, unsealed_person, "asked", OPERATOR, tmp_path)
     with pytest.raises(ConfigurationInvalid, match="no master key"):  # no way of appending says erased where nothing is
         unsealed.dossier.execute(EraseAccount(account_id=unsealed_person, reason="asked"), actor=OPERATOR)
     with pytest.raises(RuleViolated, match="not sealed"):
-        erase(app, unsealed_person, "asked", OPERATOR, tmp_path / JOURNAL)
+        erase(app, unsealed_person, "asked", OPERATOR, tmp_path)
 
 
 def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], tmp_path: Path) -> None:
@@ -175,12 +179,18 @@ def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], 
     with application_at(make_database()) as app:
         source = Migration.of("contexts", export)
         first = migration.run(app, source, watch)
+        reports = [tmp_path / "run.json", tmp_path / "run.md"]
+        for file in reports:
+            note_file(tmp_path, "migration", file)
+            migration.write_report(first, file)
+        before = [file.read_text() for file in reports]
         users = app.reads.fetch(legacy_ids.MODEL, system="contexts", table_name="User")
         imported = [app.reads.fetch(accounts.MODEL, account_id=row["became"])[0] for row in users]
         # One of whom nothing lies in a record that cannot be told whom it is about.
         whole = next(row for row in imported if row["email"] and written.count(row["email"].encode()) == 1)
         person, email = whole["account_id"], whole["email"]
-        erase(app, person, "asked", OPERATOR, tmp_path / JOURNAL)
+        key = next(row["key"] for row in users if row["became"] == person)
+        erase(app, person, "asked", OPERATOR, tmp_path)
         again = migration.run(app, source, watch)
         assert again["events"]["appended"] == 0
         assert again["reconcile"]["erased"] > 0
@@ -190,6 +200,29 @@ def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], 
             assert breaches == dict.fromkeys(BREACHES, 0)
         assert app.reads.fetch(accounts.MODEL, account_id=person)[0]["email"] is None
         assert email.encode() not in _everything(app)
+        for file, text in zip(reports, before, strict=True):
+            assert key in text
+            assert key not in file.read_text()
+            assert '"erased": true' in file.read_text()
+        assert [len(json.loads(reports[0].read_text())[name]) for name in LISTS] == [len(first[name]) for name in LISTS]
+        _erase_whoever_a_quarantined_record_is_about(app, tmp_path)
+        assert migration.run(app, source, watch)["events"]["appended"] == 0
+
+
+def _erase_whoever_a_quarantined_record_is_about(app: Application, home: Path) -> None:
+    """Of a record that nobody can tell whom it is about, the values go by its own key, and nothing else with them."""
+    known = {row["account_id"] for row in app.reads.fetch(accounts.MODEL)}
+    streams = [row["quarantine_id"] for row in app.reads.fetch(quarantine.MODEL)]
+    events = [event for (event,) in app.events.load(streams).values()]
+    assert all(event.metadata.subject for event in events)
+    alone = next(event for event in events if event.metadata.subject not in known and len(event.event.raw) > 20)
+    assert canonical_json(alone.event.raw)[1:-1] not in _everything(app)  # as an unsealed body would hold it
+    assert alone.metadata.subject
+    erase(app, alone.metadata.subject, "asked", OPERATOR, home)
+    gone = {event.stream for event in events if event.metadata.subject == alone.metadata.subject}
+    for stream, (now,) in app.events.load(streams).items():
+        before = next(event for event in events if event.stream == stream)
+        assert (now.event.raw is ERASED) == (stream in gone or before.event.raw is ERASED)
 
 
 @pytest.mark.soak

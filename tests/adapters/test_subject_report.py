@@ -39,6 +39,7 @@ def test_no_stored_value_can_script_the_page() -> None:
         ACCOUNT_ID,
         [recorded(NewEvent(STREAM_ID, 1, event, METADATA), 7)],
         {"accounts": [{"name": SCRIPT, SCRIPT: {SCRIPT: 1}}]},
+        (ACCOUNT_ID,),
     )
     page = as_page(as_document(found, METADATA.recorded_at))
     tags = _Tags()
