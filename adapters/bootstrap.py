@@ -97,7 +97,7 @@ class Application:
         if not counts:
             return
         hits, misses = counts.pop("hits", 0), counts.pop("misses", 0)
-        groups = self.events.group_counters
+        groups, reads = self.events.group_counters, self.events.read_counters
         _log.info(
             "commands_executed",
             **counts,
@@ -105,6 +105,8 @@ class Application:
             appends=groups.requests,
             groups=groups.groups,
             largest_group=groups.largest,
+            reads=reads.requests,
+            read_groups=reads.groups,
         )
 
     def catch_up(self) -> int:

@@ -10,7 +10,7 @@ import psycopg_pool
 from eventsourcing.persistence import PersistenceError
 from psycopg import errors as pg
 
-from domain.errors import SchemaMismatch, StoreBusy, StoreError, StoreUnavailable, VersionConflict
+from domain.errors import DossierError, SchemaMismatch, StoreBusy, StoreError, StoreUnavailable, VersionConflict
 
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 
@@ -57,6 +57,12 @@ def translate(error: Exception) -> StoreError | VersionConflict:
 def written_first() -> VersionConflict:
     """Return the error for a stream that is further than the writer thought."""
     return VersionConflict("somebody else wrote to the stream first", hint="load it again and decide anew")
+
+
+def caused(error: DossierError, cause: BaseException | None) -> DossierError:
+    """Return an error, to be raised later, with its cause."""
+    error.__cause__ = cause
+    return error
 
 
 def is_lost(error: psycopg.Error) -> bool:

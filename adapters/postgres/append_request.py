@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from adapters.errors import written_first
-from domain.errors import DossierError, StoreUnavailable, UnknownOutcome
+from adapters.errors import caused, written_first
+from adapters.postgres.arrays import BYTES, NUMBERS, TEXTS, UUIDS, Array, array, of_bytes, of_number, of_uuid
+from domain.errors import DossierError, StoreError, StoreUnavailable, UnknownOutcome
 from domain.service import Append
 
 EventRow = tuple[UUID, int, str, bytes]
 """A stored event without its position: stream, version, topic, body."""
 
+_KINDS: Final = (UUIDS, BYTES, UUIDS, NUMBERS, NUMBERS, UUIDS, NUMBERS, UUIDS, NUMBERS, TEXTS, BYTES)
+"""What the parts of a request are arrays of, in their order."""
+
 
 class Prepared(NamedTuple):
-    """A request with its digest as it is kept, where each stream it rests on must end, and its events encoded."""
+    """A request that waits: how many events, bytes and heads it has, and its part of each parameter of `append`."""
 
     wanted: Append
-    digest: bytes
-    heads: dict[UUID, int]
-    rows: Sequence[EventRow]
+    events: int
+    size: int
+    heads: int
+    parts: tuple[bytes, ...]
 
-    @property
-    def events(self) -> int:
-        """How many events it holds."""
-        return len(self.rows)
 
-    @property
-    def size(self) -> int:
-        """How many bytes they are."""
-        return sum(len(body) for *_, body in self.rows)
+def prepared(request: Append, digest: bytes, rows: Sequence[EventRow]) -> Prepared:
+    """Return a request, with its digest as it is kept and its events encoded, as it is to wait.
+
+    Raises VersionConflict for events that do not follow one another.
+    """
+    heads = heads_of(request)
+    try:
+        parts = (
+            of_uuid(request.command_id),
+            of_bytes(digest),
+            of_uuid(request.stream),
+            of_number(request.version),
+            of_number(request.position),
+            b"".join([of_uuid(stream) for stream in heads]),
+            b"".join([of_number(version) for version in heads.values()]),
+            b"".join([of_uuid(stream) for stream, _, _, _ in rows]),
+            b"".join([of_number(version) for _, version, _, _ in rows]),
+            b"".join([of_bytes(topic.encode()) for _, _, topic, _ in rows]),
+            b"".join([of_bytes(body) for _, _, _, body in rows]),
+        )
+    except struct.error as error:
+        raise StoreError("a version or position is beyond 64 bits") from error
+    return Prepared(request, len(rows), len(parts[-1]), len(heads), parts)
 
 
 def heads_of(request: Append) -> dict[UUID, int]:
@@ -46,26 +66,17 @@ def heads_of(request: Append) -> dict[UUID, int]:
     return heads
 
 
-def columns(requests: Sequence[Prepared]) -> list[list[Any]]:
+def parameters(requests: Sequence[Prepared]) -> list[Array]:
     """Return the parameters of `append` in `schema/store.sql`: the values of all requests, one after the other."""
-    wanted = [request.wanted for request in requests]
-    heads = [head for request in requests for head in request.heads.items()]
-    rows = [row for request in requests for row in request.rows]
-    return [
-        [one.command_id for one in wanted],
-        [request.digest for request in requests],
-        [one.stream for one in wanted],
-        [one.version for one in wanted],
-        [one.position for one in wanted],
-        list(accumulate(len(request.heads) for request in requests)),
-        [stream for stream, _ in heads],
-        [version for _, version in heads],
-        list(accumulate(len(request.rows) for request in requests)),
-        [stream for stream, _, _, _ in rows],
-        [version for _, version, _, _ in rows],
-        [topic for _, _, topic, _ in rows],
-        [body for _, _, _, body in rows],
-    ]
+    one_each, heads, events = len(requests), [0], [0]
+    for request in requests:
+        heads.append(heads[-1] + request.heads)
+        events.append(events[-1] + request.events)
+    counts = (*[one_each] * 5, *[heads[-1]] * 2, *[events[-1]] * 4)
+    parts = zip(*(request.parts for request in requests), strict=True)
+    arrays = [array(kind, count, part) for kind, count, part in zip(_KINDS, counts, parts, strict=True)]
+    last_heads, last_events = (array(NUMBERS, one_each, map(of_number, ends[1:])) for ends in (heads, events))
+    return [*arrays[:5], last_heads, *arrays[5:7], last_events, *arrays[7:]]
 
 
 def unknown_outcome(request: Prepared, cause: BaseException | None) -> DossierError:
@@ -82,9 +93,3 @@ def not_written(request: Prepared, cause: BaseException | None) -> DossierError:
     """Return the error for a request of which the receipts say that it was not written."""
     hint = f"try again, with command id {request.wanted.command_id}"
     return caused(StoreUnavailable("the connection broke; nothing was written", hint=hint), cause)
-
-
-def caused(error: DossierError, cause: BaseException | None) -> DossierError:
-    """Return an error, to be raised later, with its cause."""
-    error.__cause__ = cause
-    return error

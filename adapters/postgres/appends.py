@@ -12,10 +12,10 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
-from adapters.errors import is_lost, translate, translated, written_first
-from adapters.postgres.append_request import Prepared, caused, columns, heads_of, not_written, unknown_outcome
+from adapters.errors import caused, is_lost, translate, translated, written_first
+from adapters.postgres.append_request import Prepared, not_written, parameters, prepared, unknown_outcome
 from adapters.postgres.event_codec import EventCodec
-from adapters.postgres.group_commit import Counters, Group, GroupCommit
+from adapters.postgres.groups import Counters, Group, Groups
 from adapters.postgres.pool import Conn
 from domain.errors import DossierError
 from domain.service import Append, Receipt
@@ -40,24 +40,25 @@ class Appends:
     def __init__(self, pool: ConnectionPool[Conn], schema: str, codec: EventCodec) -> None:
         self._pool, self._schema, self._codec = pool, schema, codec
         name = sql.Identifier(schema)
-        self._append = sql.SQL(
-            "SELECT * FROM {}.append(%b, %b, %b, %b::bigint[], %b::bigint[], %b::bigint[], %b::uuid[], %b::bigint[],"
-            " %b::bigint[], %b::uuid[], %b::bigint[], %b::text[], %b::bytea[])"
-        ).format(name)
+        append = sql.SQL(
+            "SELECT * FROM {}.append(%b::uuid[], %b::bytea[], %b::uuid[], %b::bigint[], %b::bigint[], %b::bigint[],"
+            " %b::uuid[], %b::bigint[], %b::bigint[], %b::uuid[], %b::bigint[], %b::text[], %b::bytea[])"
+        )
+        self._append = append.format(name).as_bytes()
         self._receipts = sql.SQL(
             'SELECT command_id, digest, stream, version, "position", events FROM {}.receipts WHERE command_id = ANY(%s)'
         ).format(name)
-        self._group_commit: GroupCommit[Prepared, Receipt] = GroupCommit(self._write, self._settle)
+        self._groups: Groups[Prepared, Receipt] = Groups(self._write, self._settle)
 
     @property
     def counters(self) -> Counters:
         """How many requests were appended in how many groups."""
-        return self._group_commit.counters
+        return self._groups.counters
 
     def append(self, request: Append) -> Receipt:
         """Append one command's events with its receipt (see `domain.service.EventStore`), with whatever else waits."""
-        prepared = Prepared(request, self._codec.digest(request), heads_of(request), self._codec.rows(request.events))
-        return self._group_commit.submit(prepared)
+        digest = self._codec.digest(request)
+        return self._groups.submit(prepared(request, digest, self._codec.rows(request.events)))
 
     def receipt(self, command_id: UUID, digest: bytes) -> Receipt | None:
         """Return the receipt of a command id, None if it was never used; CommandIdReused if for another command."""
@@ -73,7 +74,7 @@ class Appends:
         try:
             with self._pool.connection() as connection:
                 group.backend = connection.info.backend_pid
-                rows = connection.execute(self._append, columns(group.requests), prepare=True).fetchall()
+                rows = connection.execute(self._append, parameters(group.requests), prepare=True).fetchall()
                 group.backend = 0
         except (psycopg.DataError, psycopg.IntegrityError) as error:  # the server took offence at one of them
             if len(group.requests) == 1:

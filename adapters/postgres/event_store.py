@@ -17,7 +17,7 @@ from adapters.postgres.append_request import EventRow
 from adapters.postgres.appends import Appends, gated
 from adapters.postgres.event_codec import EventCodec
 from adapters.postgres.event_reads import EventReads
-from adapters.postgres.group_commit import Counters
+from adapters.postgres.groups import Counters
 from adapters.postgres.mapper import decode
 from adapters.postgres.pool import Conn
 from adapters.postgres.store_schema import GatedRecorder, create_store, recorder

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
+from adapters.postgres.arrays import Array, ArrayDumper
 from domain.errors import StoreUnavailable
 
 Conn = Connection[tuple[Any, ...]]
@@ -19,6 +20,7 @@ def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> Conn
 
     def configure(connection: Conn) -> None:
         connection.autocommit = True
+        connection.adapters.register_dumper(Array, ArrayDumper)
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{lock_timeout_ms}ms"])
         # Plans are cached while tables are small and used when they are large: never settle for reading a table whole.
         connection.execute("SET TimeZone = 'UTC'; SET synchronous_commit = on; SET enable_seqscan = off; SET jit = off")

@@ -1,4 +1,4 @@
-"""Group commit: requests that wait together are written together, and each of them is answered for itself."""
+"""Groups: what waits together is written, or read, together, and each request is answered for itself."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.group_commit import GROUP_BYTES, GROUP_EVENTS, Group, GroupCommit
+from adapters.postgres.groups import GROUP_BYTES, GROUP_EVENTS, Group, Groups
 from adapters.postgres.pool import open_pool
-from domain.errors import CommandIdReused, StoreError, StoreUnavailable, UnknownOutcome, VersionConflict
+from domain.errors import CommandIdReused, StoreBusy, StoreError, StoreUnavailable, UnknownOutcome, VersionConflict
 from domain.service import Append, Receipt
 from tests.support.proxy import proxied
 from tests.support.writer import registered, request
@@ -56,7 +56,7 @@ class Paper:
         return [-wish.name for wish in group.requests]
 
 
-def _submitted(commit: GroupCommit[Wish, int], paper: Paper, wishes: Sequence[Wish]) -> list[Future[int]]:
+def _submitted(commit: Groups[Wish, int], paper: Paper, wishes: Sequence[Wish]) -> list[Future[int]]:
     """Submit wishes one after the other, each from a thread of its own; the first is being written meanwhile."""
     threads = ThreadPoolExecutor(len(wishes))
     futures = []
@@ -68,7 +68,7 @@ def _submitted(commit: GroupCommit[Wish, int], paper: Paper, wishes: Sequence[Wi
     return futures
 
 
-def _stands(commit: GroupCommit[Any, Any], waiting: int) -> bool:
+def _stands(commit: Groups[Any, Any], waiting: int) -> bool:
     """Tell whether one leads and so many wait behind it."""
     return commit._led and len(commit._waiting) == waiting
 
@@ -88,7 +88,7 @@ def _result(future: Future[int]) -> object:
 def test_a_lone_request_is_written_by_its_own_thread() -> None:
     paper = Paper()
     paper.go.set()
-    commit: GroupCommit[Wish, int] = GroupCommit(paper.write, paper.settle)
+    commit: Groups[Wish, int] = Groups(paper.write, paper.settle)
     assert [commit.submit(Wish(1)), commit.submit(Wish(2))] == [1, 2]
     assert paper.groups == [[1], [2]]
     assert set(paper.threads) == {threading.get_ident()}
@@ -96,7 +96,7 @@ def test_a_lone_request_is_written_by_its_own_thread() -> None:
 
 def test_what_waits_is_written_together_in_the_order_it_came_and_answered_one_by_one() -> None:
     paper = Paper()
-    commit: GroupCommit[Wish, int] = GroupCommit(paper.write, paper.settle)
+    commit: Groups[Wish, int] = Groups(paper.write, paper.settle)
     futures = _submitted(commit, paper, [Wish(name) for name in (5, 8, 9, 3, 19)])
     paper.go.set()
     assert [_result(future) for future in futures] == [5, 8, KeyError, 3, KeyError]
@@ -106,7 +106,7 @@ def test_what_waits_is_written_together_in_the_order_it_came_and_answered_one_by
 
 def test_a_group_is_bounded_in_events_and_bytes_and_holds_one_request_at_least() -> None:
     paper = Paper()
-    commit: GroupCommit[Wish, int] = GroupCommit(paper.write, paper.settle)
+    commit: Groups[Wish, int] = Groups(paper.write, paper.settle)
     wishes = [
         Wish(1), Wish(2, events=GROUP_EVENTS - 1), Wish(3), Wish(4), Wish(5, size=GROUP_BYTES), Wish(6, size=0),
         Wish(7, events=GROUP_EVENTS * 3, size=GROUP_BYTES * 3), Wish(8),
@@ -120,7 +120,7 @@ def test_a_group_is_bounded_in_events_and_bytes_and_holds_one_request_at_least()
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, MemoryError])
 def test_when_a_leader_fails_its_group_finds_out_and_another_leads(error: type[BaseException]) -> None:
     paper = Paper()
-    commit: GroupCommit[Wish, int] = GroupCommit(paper.write, paper.settle)
+    commit: Groups[Wish, int] = Groups(paper.write, paper.settle)
 
     def fail() -> None:
         if len(paper.groups) == 2:
@@ -137,7 +137,7 @@ def test_when_a_leader_fails_its_group_finds_out_and_another_leads(error: type[B
 
 def test_who_is_interrupted_while_it_waits_leaves_the_line_to_the_others() -> None:
     paper = Paper()
-    commit: GroupCommit[Wish, int] = GroupCommit(paper.write, paper.settle)
+    commit: Groups[Wish, int] = Groups(paper.write, paper.settle)
     futures = _submitted(commit, paper, [Wish(1)])
 
     def interrupt() -> None:
@@ -166,13 +166,18 @@ def _gate_held(url: str) -> Iterator[psycopg.Connection[Any]]:
 @contextmanager
 def _in_line(store: PostgresEventStore, url: str, requests: Sequence[Append]) -> Iterator[list[Future[Receipt]]]:
     """Hold the gate until the block ends, with the first request at it and the others in line behind, in order."""
-    commit = store._appends._group_commit
     with ThreadPoolExecutor(len(requests)) as threads, _gate_held(url):
-        futures: list[Future[Receipt]] = []
-        for number, wanted in enumerate(requests):
-            futures.append(threads.submit(store.append, wanted))
-            _until(partial(_stands, commit, number))
-        yield futures
+        yield _lined_up(threads, store._appends._groups, store.append, requests)
+
+
+def _lined_up(
+    threads: ThreadPoolExecutor, groups: Groups[Any, Any], call: Callable[[Any], Any], requests: Sequence[Any]
+) -> list[Future[Any]]:
+    futures: list[Future[Any]] = []
+    for number, wanted in enumerate(requests):
+        futures.append(threads.submit(call, wanted))
+        _until(partial(_stands, groups, number))
+    return futures
 
 
 def _error(future: Future[Receipt]) -> object:
@@ -210,7 +215,7 @@ def test_each_request_of_a_group_succeeds_or_fails_by_itself(store: PostgresEven
     assert store.receipt(stale.command_id, b"d") is None
 
 
-@pytest.mark.parametrize("fault", [{"digest": None}, {"version": 1 << 70}, {"stream": None}])
+@pytest.mark.parametrize("fault", [{"digest": None}, {"stream": None}])
 def test_a_request_the_server_refuses_changes_nothing_for_its_neighbours(
     store: PostgresEventStore, database_url: str, fault: dict[str, Any]
 ) -> None:
@@ -221,6 +226,11 @@ def test_a_request_the_server_refuses_changes_nothing_for_its_neighbours(
     assert issubclass(type(futures[3].exception()), StoreError)
     assert [future.result().events for future in futures[1:3] + futures[4:]] == [2, 2, 2]
     assert store.receipt(bad.command_id, b"d") is None
+
+
+def test_a_number_no_column_holds_is_refused_before_anybody_waits(store: PostgresEventStore) -> None:
+    with pytest.raises(StoreError):
+        store.append(replace(request(registered(uuid4())), version=1 << 70))
 
 
 def test_a_request_whose_events_do_not_follow_one_another_is_refused(store: PostgresEventStore) -> None:
@@ -256,6 +266,52 @@ def _whole_reads(store: PostgresEventStore) -> list[Any]:
         ).fetchall()
 
 
+# --- reads ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reads_held(url: str) -> Iterator[None]:
+    with psycopg.connect(url, autocommit=True) as connection, connection.transaction():
+        connection.execute("LOCK TABLE store.key_epoch")
+        yield
+
+
+def test_streams_wanted_at_the_same_moment_are_read_together(store: PostgresEventStore, database_url: str) -> None:
+    """Whoever waits sees what was written before it asked, each stream from behind the version it has."""
+    a, b, empty = uuid4(), uuid4(), uuid4()
+    store.append(request(registered(a), registered(b), registered(a, 2)))
+    wanted = [{a: 0}, {a: 1, b: 0}, {empty: 0}, {b: 1}, {b: 0, empty: 0, a: 2}]
+    reads, before = store._groups, store._groups.counters.groups
+    with ThreadPoolExecutor(6) as threads:
+        with _reads_held(database_url):
+            futures = _lined_up(threads, reads, store.load_since, wanted)
+            store.append(request(registered(a, 3)))
+            futures.append(threads.submit(store.load_since, {a: 2}))
+            _until(partial(_stands, reads, 5))
+        found = [
+            {stream: [event.version for event in events] for stream, events in future.result().events.items()}
+            for future in futures
+        ]
+    assert found[1:] == [{a: [2, 3], b: [1]}, {empty: []}, {b: []}, {b: [1], empty: [], a: [3]}, {a: [3]}]
+    assert found[0] in ({a: [1, 2]}, {a: [1, 2, 3]})
+    assert reads.counters.groups == before + 2
+
+
+def test_when_a_group_cannot_be_read_each_caller_has_an_error_of_its_own(
+    store: PostgresEventStore, database_url: str
+) -> None:
+    pool = open_pool(database_url, size=2, lock_timeout_ms=150)
+    try:
+        busy = PostgresEventStore(pool)
+        with ThreadPoolExecutor(3) as threads, _reads_held(database_url):
+            errors = [one.exception() for one in _lined_up(threads, busy._groups, busy.load_since, [{uuid4(): 0}] * 3)]
+        assert {type(error) for error in errors} == {StoreBusy}
+        assert len({id(error) for error in errors}) == 3
+        assert store.load_since({}).events == busy.load_since({}).events == {}
+    finally:
+        pool.close()
+
+
 # --- faults --------------------------------------------------------------------------------------------------------
 
 
@@ -265,7 +321,7 @@ def test_a_leader_whose_thread_is_ended_strands_nobody(store: PostgresEventStore
     taken = uuid4()
     store.append(request(registered(taken)))
     mine = PostgresEventStore(store.pool)
-    write, groups = mine._appends._group_commit._write, []
+    write, groups = mine._appends._groups._carry_out, []
 
     def ended(group: Group[Any]) -> Sequence[Any]:
         groups.append(len(group.requests))
@@ -276,7 +332,7 @@ def test_a_leader_whose_thread_is_ended_strands_nobody(store: PostgresEventStore
             raise SystemExit
         return answers
 
-    mine._appends._group_commit._write = ended
+    mine._appends._groups._carry_out = ended
     requests = [request(registered(uuid4()), registered(uuid4())) for _ in range(4)]
     conflict = request(registered(taken))
     with _in_line(mine, database_url, [request(registered(uuid4())), *requests, conflict]) as futures:

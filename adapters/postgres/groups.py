@@ -1,7 +1,8 @@
-"""Group commit: what several threads want written at the same moment is written by one of them, in one server call.
+"""Groups: what several threads want of the server at the same moment is carried out by one of them, in one call.
 
-Whoever comes while nobody writes leads: its request is written at once, by its own thread. Who comes meanwhile waits,
-and is written with all others who wait, by the next leader. So there is no thread of its own, and no wait when idle.
+So requests to append are committed together, and streams are read together. Whoever comes while nobody is at work
+leads: its request is carried out at once, by its own thread. Who comes meanwhile waits, and is served with all others
+who wait, by the next leader. So there is no thread of its own, and no wait when idle.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ GROUP_BYTES: Final = 1 << 20
 
 
 class Request(Protocol):
-    """What waits to be written."""
+    """What waits to be carried out."""
 
     @property
     def events(self) -> int:
-        """How many events it holds."""
+        """How many events it holds, or streams it asks for."""
         ...
 
     @property
@@ -36,7 +37,7 @@ A = TypeVar("A")
 
 @dataclass
 class Group(Generic[Q]):
-    """Requests that are written together; the server process at work on them, and why nobody knows what it did."""
+    """Requests that go together; the server process at work on them, and why nobody knows what it did."""
 
     requests: Sequence[Q]
     backend: int = 0
@@ -59,33 +60,33 @@ class _Waiter(Generic[Q, A]):
 
 @dataclass
 class Counters:
-    """How many requests were written in how many groups, and how many were in the largest."""
+    """How many requests went in how many groups, and how many were in the largest."""
 
     groups: int = 0
     requests: int = 0
     largest: int = 0
 
 
-class GroupCommit(Generic[Q, A]):
-    """Writes requests in groups, in the order they come in, bounded in events and bytes.
+class Groups(Generic[Q, A]):
+    """Carries out requests in groups, in the order they come in, bounded in events and bytes.
 
-    `write` returns an answer, or the error to raise, for each request of a group. Where it raises instead, because the
-    leader's thread is being ended for instance, `settle` finds out for each request what became of it.
+    `carry_out` returns an answer, or the error to raise, for each request of a group. Where it raises instead, because
+    the leader's thread is being ended for instance, `settle` finds out for each request what became of it.
     """
 
     def __init__(
         self,
-        write: Callable[[Group[Q]], Sequence[A | Exception]],
+        carry_out: Callable[[Group[Q]], Sequence[A | Exception]],
         settle: Callable[[Group[Q]], Sequence[A | Exception]],
     ) -> None:
-        self._write, self._settle = write, settle
+        self._carry_out, self._settle = carry_out, settle
         self._mutex = threading.Lock()
         self._waiting: deque[_Waiter[Q, A]] = deque()
         self._led = False
         self.counters = Counters()
 
     def submit(self, request: Q) -> A:
-        """Have a request written and return its answer, or raise its error."""
+        """Have a request carried out and return its answer, or raise its error."""
         waiter: _Waiter[Q, A] = _Waiter(request)
         try:
             with self._mutex:
@@ -95,7 +96,7 @@ class GroupCommit(Generic[Q, A]):
             if not waiter.leads:
                 waiter.asleep.acquire()
             if waiter.leads:
-                self._write_next()
+                self._lead(waiter)
         finally:
             if waiter.leads or waiter.group is None:
                 self._leave(waiter)
@@ -106,18 +107,20 @@ class GroupCommit(Generic[Q, A]):
             raise waiter.answer
         return waiter.answer
 
-    def _write_next(self) -> None:
-        """Write the next group, which is the leader's own, and wake its threads."""
+    def _lead(self, leader: _Waiter[Q, A]) -> None:
+        """Carry out the next group, which is the leader's own; wake the next leader, then the threads of this group."""
         members = self._next()
         group = Group([member.request for member in members])
         answers: Sequence[A | Exception | None] = [None] * len(members)
         try:
-            answers = self._write(group)
+            answers = self._carry_out(group)
         except Exception as error:  # noqa: BLE001 – each request settles what became of it, by itself
             group.cause = error
         finally:
             for member, answer in zip(members, answers, strict=True):
                 member.answer, member.group = answer, group
+            self._leave(leader)  # first, so that the server works while the others wake
+            for member in members:
                 member.asleep.release()
         self.counters.groups += 1
         self.counters.requests += len(members)
