@@ -5,6 +5,7 @@ Never from an email, phone or token: those change, and their hash outlives erasu
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -16,6 +17,7 @@ EVIDENCE_STREAM: Final = uuid5(NAMESPACE, "evidence")
 """The one stream of the exports of the audit log."""
 
 
+@lru_cache(maxsize=16_384)  # a record's ids are asked for again and again while its bundle is worked on
 def imported_id(noun: str, system: str, table: str, key: str) -> UUID:
     """Return the id of what a legacy record became; the noun tells a snapshot from an account or a profile."""
     return uuid5(NAMESPACE, f"{noun}\x1f{system}\x1f{table}\x1f{key}")

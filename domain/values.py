@@ -16,11 +16,9 @@ _INT64 = range(-(2**63), 2**63)
 
 def is_unset(value: object) -> bool:
     """Tell whether a value counts as unset: None, blank text, an empty list or an empty object."""
-    if value is None:
-        return True
     if isinstance(value, str):
         return not value or value.isspace()
-    return not value and isinstance(value, (list, tuple, dict))
+    return value is None or (not value and isinstance(value, (list, tuple, dict)))
 
 
 def normal_text(text: str) -> str:

@@ -209,6 +209,10 @@ def _by_value(value: Any) -> Any:
 
 def same_stored(one: Any, other: Any) -> bool:
     """Tell whether two values are the same in a table: JSON by structure, numbers by value."""
+    if one is other:
+        return True
+    if type(one) is str:
+        return bool(one == other)
     if isinstance(one, (dict, list, bool, float)) or isinstance(other, (bool, float)):
         return same_json(one, other) or same_json(_as_stored(one), _as_stored(other))
     return bool(one == other)

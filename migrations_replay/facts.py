@@ -6,7 +6,7 @@ A system's `derive(bundle)` fills one `Facts`; replay writes it, reconcile compa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -80,7 +80,7 @@ class Place(NamedTuple):
 
     def below(self, *steps: str | int) -> Place:
         """Return a place further inside a JSON column."""
-        return self._replace(steps=(*self.steps, *steps))
+        return Place(self.model, self.key, self.column, (*self.steps, *steps), self.item)
 
 
 class Normal(NamedTuple):
@@ -93,14 +93,14 @@ class Normal(NamedTuple):
 class Expected(NamedTuple):
     """A leaf of a record and the value that must be found for it.
 
-    `normal` is the leaf's normal form in its document; left out, that is the value where the leaf stands, of the first
-    place that is named for it.
+    `normal` is the leaf's normal form in its document, or tells it when a proof asks; left out, that is the value where
+    the leaf stands, of the first place that is named for it.
     """
 
     pointer: str
     place: Place
     value: Any
-    normal: Normal | None = None
+    normal: Normal | Callable[[], Normal] | None = None
 
 
 @dataclass
@@ -141,7 +141,9 @@ class RecordFacts:
         else:
             self.classes[pointer] = NORMALISED if is_unset(value) else leaf_class
 
-    def expect(self, pointer: str, place: Place, value: Any, normal: Normal | None = None) -> None:
+    def expect(
+        self, pointer: str, place: Place, value: Any, normal: Normal | Callable[[], Normal] | None = None
+    ) -> None:
         """Say where the value of a leaf must be found, and how it comes back where that is not as the value itself."""
         self.expected.append(Expected(pointer, place, value, normal))
 
@@ -281,35 +283,35 @@ class Facts:
         document = facts.record.document
         if name not in document:
             return
-        raw, value = document[name], convert.key(document[name])
+        raw, value, pointer = document[name], convert.key(document[name]), f"/{name}"
         if value is None:
             if is_unset(raw):
-                facts.mark(f"/{name}", raw, NORMALISED)
+                facts.classes[pointer] = NORMALISED
             else:
-                self.unreadable(facts, f"/{name}", name, raw)
+                self.unreadable(facts, pointer, name, raw)
             return
-        facts.mark(f"/{name}", raw, MAPPED if value == raw else NORMALISED)
+        facts.classes[pointer] = MAPPED if value == raw else NORMALISED
         for place in places:
-            facts.expect(f"/{name}", place, value)
+            facts.expect(pointer, place, value)
 
     def instant(self, facts: RecordFacts, name: str, *places: Place, back_as: str = "") -> datetime | None:
         """Take a point in time; returns it in UTC, or None if it is unset or unreadable."""
         document = facts.record.document
         if name not in document:
             return None
-        raw = document[name]
+        raw, pointer = document[name], f"/{name}"
         if is_unset(raw):
-            facts.mark(f"/{name}", raw, NORMALISED)
+            facts.classes[pointer] = NORMALISED
             return None
         try:
             moment = convert.instant(raw)
         except Unreadable:
-            self.unreadable(facts, f"/{name}", name, raw)
+            self.unreadable(facts, pointer, name, raw)
             return None
-        facts.mark(f"/{name}", raw, MAPPED)
+        facts.classes[pointer] = MAPPED
         normal = Normal(f"/{back_as}", moment) if back_as else None
         for place in places:
-            facts.expect(f"/{name}", place, moment, normal)
+            facts.expect(pointer, place, moment, normal)
         return moment
 
     def time(self, facts: RecordFacts, name: str, column: str, back_as: str = "") -> datetime | None:
@@ -344,7 +346,7 @@ class Facts:
     def text(self, facts: RecordFacts, pointer: str, name: str, raw: Any) -> Candidate | None:
         """Read a text; returns it as a candidate, or None if it is unset or unreadable."""
         if is_unset(raw):
-            facts.mark(pointer, raw, NORMALISED)
+            facts.classes[pointer] = NORMALISED
             return None
         try:
             return Candidate(facts, pointer, raw, convert.text(raw))
@@ -359,7 +361,7 @@ class Facts:
             return None
         raw = document[name]
         if isinstance(raw, bool):
-            facts.mark(f"/{name}", raw, MAPPED)
+            facts.classes[f"/{name}"] = MAPPED
             facts.expect(f"/{name}", place, raw)
             return raw
         self.unreadable(facts, f"/{name}", name, raw)
@@ -378,11 +380,10 @@ class Facts:
 
     def settle(self, candidate: Candidate, *places: Place) -> None:
         """Mark a text whose value is the one stored, and say where it must be found."""
-        candidate.facts.mark(
-            candidate.pointer, candidate.raw, MAPPED if candidate.value == candidate.raw else NORMALISED
-        )
+        facts, pointer, raw, value = candidate
+        facts.classes[pointer] = MAPPED if value == raw else NORMALISED
         for place in places:
-            candidate.facts.expect(candidate.pointer, place, candidate.value)
+            facts.expect(pointer, place, value)
 
     def stream(self, stream: UUID) -> StreamFacts:
         """Begin a stream."""
@@ -405,7 +406,7 @@ class Facts:
 
 def pointer_to(*steps: str | int) -> str:
     """Return the JSON pointer for the steps."""
-    return "/" + "/".join([escaped(str(step)) for step in steps]) if steps else ""
+    return "".join([f"/{escaped(step) if isinstance(step, str) else step}" for step in steps])
 
 
 def rule(name: str, breaches: int, **more: Any) -> Rule:

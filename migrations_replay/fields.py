@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import reduce
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial, reduce
 from operator import getitem
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -14,7 +13,7 @@ from domain.values import is_unset, same_json
 from migrations_replay import convert
 from migrations_replay.convert import Unreadable
 from migrations_replay.facts import Facts, Normal, Place, Provenance, RecordFacts, pointer_to, unique
-from migrations_replay.leaves import CONFLICTING, MAPPED, NORMALISED
+from migrations_replay.leaves import CONFLICTING, MAPPED, NORMALISED, escaped
 from migrations_replay.reading import Leaf, One, Reader, Reading, Step, given_back, steps_back, unreadable, unset
 
 _AS_IT_IS: Final = One()
@@ -103,18 +102,24 @@ def _offers(row: RecordFacts, columns: Columns, pointer: str, document: Mapping[
     for name, column in columns.items():
         if name not in document:
             continue
-        at, raw = pointer + pointer_to(name), document[name]
+        at, raw = f"{pointer}/{escaped(name)}", document[name]
         if isinstance(column, Field):
-            yield Offer(row, at, tuple(filter(None, column.target.split("/"))), column.reader.read(row.record, at, raw))
+            yield Offer(row, at, _path(column.target), column.reader.read(row.record, at, raw))
         else:
             yield from _parts(row, column, at, raw)
+
+
+@cache  # targets stand in the code
+def _path(target: str) -> tuple[str, ...]:
+    return tuple(target.split("/")) if target else ()
 
 
 def _parts(row: RecordFacts, columns: Columns, pointer: str, raw: Any) -> Iterator[Offer]:
     """Yield what the parts of an object offer; what stands as JSON in a text is one leaf, read whole or not at all."""
     if isinstance(raw, dict) and raw:
         yield from _offers(row, columns, pointer, raw)
-        yield Offer(row, pointer, (), Reading(unmapped=_rest(raw, columns, pointer)))
+        if rest := _rest(raw, columns, pointer):
+            yield Offer(row, pointer, (), Reading(unmapped=rest))
         return
     try:
         value = {} if is_unset(raw) else convert.opened(raw, dict)
@@ -148,16 +153,16 @@ def newest_column(_: list[Offer]) -> str:
     return NEWEST_COLUMN
 
 
-def by_target(offer: Offer) -> Iterator[Offer]:
-    """Yield an offer, or, where one value has several targets, an offer for each of them and one of what is beside."""
+def by_target(offer: Offer) -> Sequence[Offer]:
+    """Return an offer, or, where one value has several targets, an offer for each of them and one of what is beside."""
     value = offer.reading.value
     if offer.path or value is None:
-        yield offer
-        return
-    yield offer._replace(reading=replace(offer.reading, value=None, leaves=()))
+        return (offer,)
+    found = [offer._replace(reading=offer.reading._replace(value=None, leaves=()))]
     for name, part in value.items():
         below = tuple(leaf._replace(steps=leaf.steps[1:]) for leaf in offer.reading.leaves if leaf.steps[0] == name)
-        yield offer._replace(path=(name,), reading=Reading(part, below))
+        found.append(offer._replace(path=(name,), reading=Reading(part, below)))
+    return found
 
 
 class Settlement:
@@ -212,7 +217,8 @@ class Settlement:
     def _note(self, offer: Offer) -> None:
         row, reading = offer.facts, offer.reading
         row.classes.update(reading.classes)
-        self.leave(row, reading.unmapped)
+        if reading.unmapped:
+            self.leave(row, reading.unmapped)
         for pointer, code, raw in reading.findings:
             self._facts.finding(row, pointer[1:], code, raw)
         for clash in reading.clashes:
@@ -227,19 +233,22 @@ def _put(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 def _mark(offer: Offer, chosen: Any, place: Place, back: Back) -> bool:
     """Give the leaves of an offer their classes; tells whether anything of it is in its place."""
-    given_up: set[str] = set()
-    for leaf in offer.reading.leaves:
-        if not same_json(_at(chosen, leaf.steps), leaf.value):
-            given_up.add(leaf.pointer)
-    for leaf in offer.reading.leaves:
-        row = offer.facts
+    row, reading = offer.facts, offer.reading
+    differs = chosen is not reading.value
+    given_up = {
+        leaf.pointer for leaf in reading.leaves if differs and not same_json(_at(chosen, leaf.steps), leaf.value)
+    }
+    held = False
+    for leaf in reading.leaves:
         if leaf.pointer in given_up:
             row.classes[leaf.pointer] = CONFLICTING
             continue
         if row.classes.get(leaf.pointer) != CONFLICTING:  # a text that holds JSON is one leaf with several values
             row.classes[leaf.pointer] = MAPPED if leaf.same else NORMALISED
-        row.expect(leaf.pointer, place.below(*leaf.steps), leaf.value, back.normal(offer.path, leaf))
-    return any(leaf.pointer not in given_up for leaf in offer.reading.leaves)
+        inside = place.below(*leaf.steps) if leaf.steps else place
+        row.expect(leaf.pointer, inside, leaf.value, partial(back.normal, offer.path, leaf))
+        held = True
+    return held
 
 
 def _at(value: Any, steps: tuple[Step, ...]) -> Any:

@@ -66,14 +66,13 @@ def not_given_back(system: LegacySystem, facts: Facts, rows: BundleRows) -> Iter
         known = rows.row("legacy_ids", record.snapshot)
         document = system.to_legacy(known, rows) if known else {}
         told: set[str] = set()
+        key_at = f"/{record.record.id_field}"
         for pointer, place, value, normal in record.expected:
             if record.classes.get(pointer) not in _GIVEN_BACK or (pointer in told and not (normal or place.item)):
                 continue
             told.add(pointer)
-            where, wanted = normal or (pointer, value)
-            if where == f"/{record.record.id_field}":
-                where = "/id"
-            found = _at(document, where, item=place.item)
+            where, wanted = (normal() if callable(normal) else normal) or (pointer, value)
+            found = _at(document, "/id" if where == key_at else where, item=place.item)
             if not (_holds(found, wanted) if place.item else same_stored(found, wanted)):
                 yield NotGivenBack(record, pointer, wanted, found)
 
@@ -102,7 +101,7 @@ def _at(document: Any, pointer: str, *, item: bool) -> Any:
     found = document
     for step in pointer.split("/")[1:]:
         if isinstance(found, dict):
-            found = found.get(step.replace("~1", "/").replace("~0", "~"))
+            found = found.get(step.replace("~1", "/").replace("~0", "~") if "~" in step else step)
         elif isinstance(found, list) and not item:
             found = found[int(step)] if step.isdecimal() and int(step) < len(found) else None
         else:

@@ -7,7 +7,8 @@ unreadable or without a target. `migrations_replay/fields.py` chooses among read
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from domain.values import is_unset, same_json
@@ -40,8 +41,10 @@ class Clash(NamedTuple):
     values: list[Any]
 
 
-@dataclass(frozen=True)
-class Reading:
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Reading(NamedTuple):
     """What was read of one value. `value` is its normal form, None for unset; `classes` are those of all other leaves.
 
     `findings` hold pointer, code and raw value; `unmapped` what has no target, by pointer.
@@ -49,24 +52,25 @@ class Reading:
 
     value: Any = None
     leaves: tuple[Leaf, ...] = ()
-    classes: Mapping[str, str] = field(default_factory=dict)
-    unmapped: Mapping[str, Any] = field(default_factory=dict)
+    classes: Mapping[str, str] = _NOTHING
+    unmapped: Mapping[str, Any] = _NOTHING
     findings: tuple[tuple[str, str, Any], ...] = ()
     clashes: tuple[Clash, ...] = ()
 
     def below(self, *steps: Step) -> tuple[Leaf, ...]:
         """Return the leaves as those of something inside another value."""
-        return tuple(leaf._replace(steps=(*steps, *leaf.steps)) for leaf in self.leaves)
+        return tuple([Leaf(at, (*steps, *inside), value, same) for at, inside, value, same in self.leaves])
 
     def beside(self, *others: Reading) -> Reading:
         """Return this reading with all that others found, but for their values and leaves."""
-        return replace(
-            self,
-            classes={**self.classes, **{at: name for other in others for at, name in other.classes.items()}},
-            unmapped={**self.unmapped, **{at: raw for other in others for at, raw in other.unmapped.items()}},
-            findings=(*self.findings, *(found for other in others for found in other.findings)),
-            clashes=(*self.clashes, *(clash for other in others for clash in other.clashes)),
-        )
+        classes, unmapped = dict(self.classes), dict(self.unmapped)
+        findings, clashes = [*self.findings], [*self.clashes]
+        for other in others:
+            classes.update(other.classes)
+            unmapped.update(other.unmapped)
+            findings += other.findings
+            clashes += other.clashes
+        return Reading(self.value, self.leaves, classes, unmapped, tuple(findings), tuple(clashes))
 
 
 class Reader(Protocol):
@@ -108,8 +112,7 @@ def opened(
         return found
     if found.unmapped or found.clashes or UNREADABLE in found.classes.values():
         return unreadable(pointer, raw)
-    return replace(
-        found,
+    return found._replace(
         leaves=tuple(leaf._replace(pointer=pointer, same=False) for leaf in found.leaves),
         classes={pointer: NORMALISED},
         findings=tuple((pointer, code, raw) for _, code, _ in found.findings),
@@ -199,7 +202,7 @@ class Anything:
 
 @dataclass(frozen=True)
 class Many:
-    """A list of values that are read one by one; unset ones and, with `distinct`, repeated ones are left out."""
+    """A list of values that are read one by one; unset ones and, with `distinct`, repeated texts are left out."""
 
     each: Reader
     distinct: bool = False
@@ -212,14 +215,17 @@ class Many:
         read = [self.each.read(record, f"{pointer}/{index}", item) for index, item in enumerate(raw)]
         items: list[Any] = []
         kept: list[Leaf] = []
+        first: dict[Any, int] = {}
         for found in read:
             if found.value is None:
                 continue
-            again = self.distinct and found.value in items
-            if not again:
-                items.append(found.value)
-            at = items.index(found.value) if again else len(items) - 1
-            kept += (leaf._replace(same=leaf.same and not again) for leaf in found.below(at))
+            if self.distinct and found.value in first:
+                kept += [leaf._replace(same=False) for leaf in found.below(first[found.value])]
+                continue
+            if self.distinct:
+                first[found.value] = len(items)
+            kept += found.below(len(items))
+            items.append(found.value)
         return Reading(items or None, tuple(kept)).beside(*read)
 
 

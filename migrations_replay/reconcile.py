@@ -356,10 +356,14 @@ class _BundleProof:
         """Compare row by row, and leaf by leaf; where a row is as it must be its leaves are looked for in it."""
         differing = {name: columns for name in self._expected if (columns := self._differing(name))}
         for record in self._facts.records.values():
+            before: Place | None = None
             for expected in record.expected:
-                name = _row_name(expected.place)
-                row = self._found.get(name)
-                if name in differing or row is None or not _holds(row, expected.place, expected.value):
+                place = expected.place
+                if before is None or place.key is not before.key or place.model is not before.model:
+                    name = _row_name(place)
+                    row = None if name in differing else self._found.get(name)
+                before = place
+                if row is None or not _holds(row, place, expected.value):
                     self._leaf(record, expected)
         for name, columns in differing.items():
             self._beside(name, columns)

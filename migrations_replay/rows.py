@@ -29,10 +29,7 @@ def rows_of(
         event = imported.event
         recorded = Recorded(stream, version, 0, event.topic, event, metadata, event.schema_version)
         streams.setdefault(stream, []).append(recorded)
-    rows: dict[RowName, Row] = {}
-    for events in streams.values():
-        rows |= folded(events, models)
-    return rows
+    return {name: row for events in streams.values() for name, row in folded(events, models).items()}
 
 
 def folded(events: Sequence[Recorded], models: Sequence[ReadModel]) -> dict[RowName, Row]:
@@ -41,7 +38,7 @@ def folded(events: Sequence[Recorded], models: Sequence[ReadModel]) -> dict[RowN
     return {
         (model.name, key): row
         for model in models
-        if topics & model.topics
+        if not topics.isdisjoint(model.topics)
         for key, row in fold_events(model, {}, events).items()
         if row is not None
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.account import CONTACT_FIELDS
@@ -68,15 +68,15 @@ class Map:
         found = parts.read(record, pointer, raw)
         older = {pointer + pointer_to(name) for name in raw if name in self.known}
         kept = tuple(leaf._replace(same=leaf.same and leaf.pointer not in older) for leaf in found.leaves)
-        found = replace(found, leaves=kept)
+        found = found._replace(leaves=kept)
         if self.apart and (nulls := {self.known.get(name, name): None for name in names if raw[name] is None}):
-            found = replace(found, value=nulls | (found.value or {}))
+            found = found._replace(value=nulls | (found.value or {}))
         outside = tuple(
             (pointer + pointer_to(name), "outside_vocabulary", name)
             for name in raw
             if self.offered and self.known.get(name, name) not in self.offered
         )
-        return replace(found, findings=(*found.findings, *outside))
+        return found._replace(findings=(*found.findings, *outside))
 
 
 _OPENED: Final[tuple[type[list[Any] | dict[str, Any]], ...]] = (dict, list)

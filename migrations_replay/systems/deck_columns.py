@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import getitem
 from typing import Any, Final, NamedTuple
 
@@ -160,7 +160,7 @@ class Offer:
     value: Any
     leaves: tuple[_Leaf, ...]
 
-    @property
+    @cached_property
     def form(self) -> Any:
         """The value as it is compared."""
         return convert.normal_json(self.value)
@@ -226,10 +226,9 @@ def _without_unset(value: Any) -> Any:
 
 def choose(facts: Facts, found: list[Offer], column: str, place: Place) -> tuple[list[Any], str]:
     """Choose the first offer (at least one); returns the distinct normal forms in order, and the rule that chose."""
-    winner, form = found[0], convert.json_text(found[0].form)
-    rule = ""
+    winner, rule = found[0], ""
     for offer in found:
-        if convert.json_text(offer.form) == form:
+        if offer is winner or convert.json_text(offer.form) == convert.json_text(winner.form):
             _settle(offer, winner, column, place)
             continue
         rule = rule or _rule(winner, offer)
@@ -244,16 +243,17 @@ def choose(facts: Facts, found: list[Offer], column: str, place: Place) -> tuple
 def _settle(offer: Offer, winner: Offer, column: str, place: Place) -> None:
     """Say of each leaf of an offer where its value must be found, and as what it comes back."""
     kind = COLUMNS[column]
+    listed = place._replace(item=True)
     for leaf in offer.leaves:
         held = reduce(getitem, leaf.steps, winner.value)
         if not (same_json(leaf.raw, held) or kind.read is _instant):  # times are compared by instant
             offer.row.classes[leaf.pointer] = NORMALISED
         if kind.texts:
             for item in [held] if leaf.steps else held:
-                offer.row.expect(leaf.pointer, place._replace(item=True), item, Normal(pointer_to(column), item))
+                offer.row.expect(leaf.pointer, listed, item, Normal(pointer_to(column), item))
         else:
             normal = Normal(pointer_to(column, *leaf.steps), held)
-            offer.row.expect(leaf.pointer, place.below(*leaf.steps), held, normal)
+            offer.row.expect(leaf.pointer, place.below(*leaf.steps) if leaf.steps else place, held, normal)
 
 
 def _rule(winner: Offer, other: Offer) -> str:
