@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import uuid4
 
 import orjson
@@ -30,7 +30,8 @@ from projections import migration_runs
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 
-Mode = Literal["plan", "run", "verify"]
+_ONLY: Final = "a key of a root, legacy:SYSTEM/TABLE/KEY, or the id of an account; see `quarantine` in a report"
+Mode = Literal["plan", "run", "verify", "retry"]
 
 
 class Watch(Protocol):
@@ -109,6 +110,8 @@ def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, An
         for record in selection.set_aside():
             outcome.take_aside(record)
         project(app, watch)
+        gone = find_gone(migration.system, selection.index, store.recorded_keys(migration.system.name), selection.keys)
+        outcome.gone += [entry | {"deleted": False} for entry in gone.entries]
         proof = _reconcile(migration, store, selection, watch, outcome.take)
         report = _report(migration, "verify", source, selection, outcome, proof, store)
         return report | {"timing": {"reconcile_s": since(began)}}
@@ -122,10 +125,30 @@ def run_status(app: Application, system: str) -> list[dict[str, Any]]:
 
 
 def retry(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
-    """Read again, from a source that was mended, only the records that were set aside and not taken in since."""
-    project(app, watch)
-    waiting = PostgresMigrationStore(app.events, app.reads).quarantined(migration.system.name)
-    return run(app, replace(migration, waiting=tuple(waiting)), watch)
+    """Read again, from a source that was mended, only the records that were set aside and not taken in since.
+
+    `retried` in the report says how many waited and how many were taken in, `waiting` lists those that wait still.
+    """
+    with rare_collections(), run_lock(app.events, migration.system.name):
+        project(app, watch)
+        before = waiting(app, migration.system.name)
+        names = tuple(dict.fromkeys((line["table"], line["id"]) for line in before))
+        report = _run(app, replace(migration, waiting=names), watch, "retry")
+        left = waiting(app, migration.system.name)
+    still = {(line["table"], line["id"]) for line in left}
+    retried = {"waited": len(names), "taken_in": len(names) - len(still), "left": len(still)}
+    return report | {"retried": retried, "waiting": as_plain(left)}
+
+
+def waiting(app: Application, system: str) -> list[dict[str, Any]]:
+    """Return the records of a system that were set aside and not taken in since, as the tables have them."""
+    return PostgresMigrationStore(app.events, app.reads).quarantined(system)
+
+
+def in_the_tables(app: Application, system: str) -> dict[str, int]:
+    """Return how many records of a system stand as taken in, and how many wait in quarantine."""
+    taken_in = sum(1 for _ in PostgresMigrationStore(app.events, app.reads).recorded_keys(system))
+    return {"taken_in": taken_in, "waiting": len({(line["table"], line["id"]) for line in waiting(app, system)})}
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
@@ -195,18 +218,22 @@ def _opened(migration: Migration, watch: Watch) -> Iterator[tuple[LineFiles, Sel
 
 
 def _selected(migration: Migration, index: BundleIndex) -> Selection:
-    """Return all bundles, or those of `--only`: a root's key, `legacy:SYSTEM/TABLE/KEY`, or an account id."""
-    if migration.waiting is not None:
-        mended = (index.find(table, key) for table, key in migration.waiting)
-        return index.select({(bundle.root.table, bundle.root.key): bundle for bundle in mended if bundle}.values())
-    if not migration.only:
+    """Return all bundles, or those of `--only`: a root's key, `legacy:SYSTEM/TABLE/KEY`, or an account id.
+
+    Of a retry those of the records that wait.
+    """
+    if migration.waiting is None and not migration.only:
         return index.select()
     found: dict[tuple[str, str], Bundle] = {}
     for name in migration.only:
         bundle = _by_name(migration.system, index, name)
         if bundle is None:
-            raise NotFound(f"the export has no record {name!r} that could be taken in", field="only")
+            raise NotFound(f"the export has no record {name!r} that could be taken in", field="only", hint=_ONLY)
         found[bundle.root.table, bundle.root.key] = bundle
+    if migration.waiting is not None:
+        mended = filter(None, (index.find(table, key) for table, key in migration.waiting))
+        of_waiting = {(bundle.root.table, bundle.root.key): bundle for bundle in mended}
+        found = {name: bundle for name, bundle in of_waiting.items() if not migration.only or name in found}
     return index.select(found.values())
 
 
@@ -305,8 +332,8 @@ def has_findings(report: dict[str, Any]) -> bool:
         return differs
     if "rules" not in report:  # nothing was read anew
         return bool(differs or report["kept"] or report["pending"])
-    listed = any(report[name] for name in ("conflicts", "quarantine", "findings", "pending", "kept", "gone"))
-    return differs or listed or not all(line["passed"] for line in report["rules"])
+    lists = ("conflicts", "quarantine", "findings", "pending", "kept", "gone", "waiting")
+    return differs or any(report.get(name) for name in lists) or not all(line["passed"] for line in report["rules"])
 
 
 def since(began: float) -> float:

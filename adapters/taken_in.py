@@ -14,15 +14,15 @@ from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import NotFound
 from domain.event import Recorded
 from migrations_replay.facts import LegacySystem
-from migrations_replay.gone import RecordName
+from migrations_replay.gone import RecordName, root_table
 from migrations_replay.reconcile import Reconcile
 from migrations_replay.recorded import RecordedBundles, recorded_bundles
 from migrations_replay.replay import Replay
 from migrations_replay.report import as_plain
-from migrations_replay.rollback import roll_back
+from migrations_replay.rollback import forget_set_aside, roll_back
 from migrations_replay.systems import SYSTEMS
-from projections import legacy_ids
 from projections.all import READ_MODELS
+from projections.read_model import Row
 
 
 def rederive(app: Application, system: str, watch: Watch, only: Sequence[str] = (), *, apply: bool) -> dict[str, Any]:
@@ -83,6 +83,8 @@ def rollback(
                 watch("replay", done, len(bundles))
 
         done = roll_back(known, store, watched(), run_id, app.dossier.clock, force=force, apply=apply)
+        if not only:
+            forget_set_aside(known, store, run_id, app.dossier.clock, done, apply=apply)
         project(app, watch)
     report = {
         "system": system,
@@ -91,6 +93,7 @@ def rollback(
         "bundles": done.bundles,
         "records": done.records,
         "streams": done.streams,
+        "set_aside": done.set_aside,
         "forced": force,
         "live_changes": done.left,
         "events": {"appended": done.events},
@@ -104,41 +107,41 @@ def _recorded(
     system: LegacySystem, store: PostgresMigrationStore, only: Sequence[str]
 ) -> Iterator[tuple[RecordName, list[UUID]]]:
     """Yield the recorded bundles, or those of `--only`; raises NotFound for a name that none of them has."""
-    missing = set(only)
-    for (table, key), snapshots in recorded_bundles(system, store.recorded_keys(system.name)):
-        names = {f"legacy:{system.name}/{table}/{key}"}
-        if table == system.root:
-            names |= {key, str(system.stream_of(key))}
-        if not only or names & set(only):
-            missing -= names
-            yield (table, key), snapshots
-    if missing:
-        raise NotFound(f"no bundle {min(missing)} of {system.name} was taken in", field="only")
+    wanted = {_bundle_name(system, row) for name in only for row in _named(system, store, name)}
+    for bundle, snapshots in recorded_bundles(system, store.recorded_keys(system.name)):
+        if not only or bundle in wanted:
+            yield bundle, snapshots
+
+
+def _bundle_name(system: LegacySystem, row: Row) -> RecordName:
+    return root_table(system, row["table_name"]), row["bundle"]
+
+
+def _named(system: LegacySystem, store: PostgresMigrationStore, name: str) -> list[Row]:
+    """Return the rows of `legacy_ids` a name means; raises NotFound where nothing of that name was taken in."""
+    found = store.recorded_as(system, name)
+    if not found:
+        hint = f"a key of {system.root}, legacy:{system.name}/TABLE/KEY, or the id of what it became"
+        raise NotFound(f"no record {name} of {system.name} was taken in", field="only", hint=hint)
+    return found
 
 
 def to_legacy(app: Application, system: str, name: str) -> list[dict[str, Any]]:
-    """Return the documents of a bundle, by the key of its root, or of one record (`legacy:SYSTEM/TABLE/KEY`).
+    """Return the documents of a bundle, by any name of it, or of one record (`legacy:SYSTEM/TABLE/KEY`).
 
     They are rebuilt from the tables alone. Raises NotFound for what was not taken in.
     """
     app.catch_up()
-    store = PostgresMigrationStore(app.events, app.reads)
-    table, _, key = (
-        name.removeprefix(f"legacy:{system}/").partition("/") if name.startswith("legacy:") else ("", "", name)
-    )
-    bundle = key
-    if table:
-        known = app.reads.fetch(legacy_ids.MODEL, system=system, table_name=table, key=key)
-        bundle = known[0]["bundle"] if known else ""
-    records, rows = store.bundle_rows(system, bundle)
-    wanted = [row for row in records if not table or (row["table_name"], row["key"]) == (table, key)]
-    if not wanted:
-        raise NotFound(
-            f"no record {name} of {system} was taken in", field="id", hint="`dossier migrate status` shows runs"
-        )
-    documents = [
-        {"table": row["table_name"], "id": row["key"], "document": SYSTEMS[system].to_legacy(row, rows)}
-        for row in sorted(wanted, key=lambda row: (row["table_name"], row["key"]))
-    ]
+    store, known = PostgresMigrationStore(app.events, app.reads), SYSTEMS[system]
+    named = _named(known, store, name)
+    one = named[0]["snapshot_id"] if name.startswith("legacy:") else None
+    documents = []
+    for table, bundle in sorted({_bundle_name(known, row) for row in named}):
+        records, rows = store.bundle_rows(system, bundle)
+        documents += [
+            {"table": row["table_name"], "id": row["key"], "document": known.to_legacy(row, rows)}
+            for row in sorted(records, key=lambda row: (row["table_name"], row["key"]))
+            if (one is None and root_table(known, row["table_name"]) == table) or row["snapshot_id"] == one
+        ]
     plain: list[dict[str, Any]] = as_plain(documents)
     return plain

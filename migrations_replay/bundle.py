@@ -268,6 +268,17 @@ class BundleIndex:
             for name in names
         )
 
+    def is_orphan(self, table: str, key: str) -> bool:
+        """Tell whether a row with this key was set aside because what it belongs to is not there at all."""
+        refusal = self._refused.get((self.tables.index(table), key)) if table in self._keys else None
+        shape = self._system.tables.get(table, LegacyTable())
+        if refusal is None or self.takes(table, key) or not shape.parent_table:
+            return False
+        fields = _agreed(read_line(self._source.line_at(table, refusal.offset, refusal.length)).value)
+        parent = convert.key(fields.get(shape.parent_field))
+        above = shape.parent_table
+        return parent is not None and (not self.holds(above, parent) or self.is_orphan(above, parent))
+
     def exists(self, table: str, key: str) -> bool:
         """Tell whether the source holds a row other rows refer to by this key, taken in or not."""
         if table not in self._keys:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -41,16 +42,43 @@ def find_gone(
 ) -> Gone:
     """Return which of the recorded records (table, key, snapshot, key of the root) the source no longer gives.
 
-    Of selected roots only what is gone of their bundles.
+    They come root by root. What is there without what it belongs to is gone with that. Of selected roots only what is
+    gone of their bundles.
     """
     gone = Gone()
-    for table, key, snapshot, bundle in recorded:
-        if index.holds(table, key) or (only is not None and bundle not in only):
-            continue
-        root = root_table(system, table), bundle
-        is_there = index.takes(*root)
-        if only is not None and not is_there:
-            continue
-        (gone.by_bundle if is_there else gone.whole).setdefault(root, []).append(snapshot)
-        gone.entries.append({"bundle": bundle, "table": table, "id": key})
+    for key, records in groupby(recorded, lambda record: record[3]):
+        by_root: dict[str, list[tuple[str, str, UUID]]] = {}
+        for table, record, snapshot, _ in records:  # roots of two tables may share a key
+            by_root.setdefault(root_table(system, table), []).append((table, record, snapshot))
+        for table, found in by_root.items():
+            _look_for(index, (table, key), found, only, gone)
     return gone
+
+
+def _look_for(
+    index: BundleIndex,
+    root: RecordName,
+    records: Sequence[tuple[str, str, UUID]],
+    only: set[str] | None,
+    gone: Gone,
+) -> None:
+    missing = [record for record in records if not index.holds(*record[:2]) or index.is_orphan(*record[:2])]
+    if not missing:
+        return
+    now = root if index.takes(*root) else _root_of_the_rest(index, records)
+    if only is not None and (now is None or now[1] not in only):
+        return
+    snapshots = [snapshot for _, _, snapshot in missing]
+    if now:
+        gone.by_bundle.setdefault(now, []).extend(snapshots)
+    else:
+        gone.whole.setdefault(root, []).extend(snapshots)
+    gone.entries += [{"bundle": root[1], "table": table, "id": key} for table, key, _ in missing]
+
+
+def _root_of_the_rest(index: BundleIndex, records: Sequence[tuple[str, str, UUID]]) -> RecordName | None:
+    """Return the root of what is left of a bundle; None if nothing is."""
+    for table, key, _ in records:
+        if index.takes(table, key) and (bundle := index.find(table, key)):
+            return bundle.root.table, bundle.root.key
+    return None

@@ -61,7 +61,7 @@ def _entries(merging: Merging) -> None:
         merging.numbers.known[merging.stream, number] = found
     if any(row["status"] is not None for row in left.values()):
         raise CannotMerge("status_history: an entry is gone")
-    timeline = CASE.fold(recorded.event for recorded in merging.log).timeline
+    timeline = merging.state(CASE).timeline
     overruled_by = _live_status(merging)
     for number in added:
         told_as = merging.says.events[number]
@@ -112,7 +112,7 @@ def merge_billing(merging: Merging) -> None:
     if told is None:
         raise CannotMerge("billing_accounts.status")
     event: Any = told.event
-    timeline = BILLING.fold(recorded.event for recorded in merging.log).timeline
+    timeline = merging.state(BILLING).timeline
     entry = Entry(event.effective_at, merging.next_version, event.status)
     previous, place = timeline.before(entry), timeline.neighbours(entry)
     if place.precedes is not None:  # it began before what was in force until now

@@ -7,12 +7,13 @@ compared. What no event can express raises CannotMerge.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from domain.case import CaseConflictRecorded
+from domain.decider import Decider
 from domain.event import LIVE, Change, DomainEvent, Recorded
 from domain.profile import ProfileConflictRecorded
 from domain.values import is_unset
@@ -22,6 +23,7 @@ from migrations_replay.numbers import NUMBERED, Numbers, likeness, renumbered
 from projections.read_model import Key, Row
 
 RowName = tuple[str, Key]
+S = TypeVar("S")
 
 BOOKKEEPING: Final = frozenset(
     {"position", "recorded_at", "origin", "run_id", "version", "updated_at", "mapping_version"}
@@ -101,6 +103,12 @@ class Merging:
     def three_way(self, said: Mapping[str, Any], says: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Change]:
         """Return the fields that change; those changed on both sides are noted."""
         return self._three_way(said, says, now, "")
+
+    def state(self, decider: Decider[S]) -> S:
+        """Return the state of the aggregate as the log has it; it counts on from where the stream was withdrawn."""
+        initial: Any = decider.initial
+        began = replace(initial, version=self.log[0].version - 1)
+        return decider.fold((recorded.event for recorded in self.log), began)
 
     def takes(self, name: str, said: Any, says: Any, now: Any) -> bool:
         """Tell whether a value, taken whole, becomes what is said now; one that was changed on both sides is noted."""

@@ -26,7 +26,7 @@ from migrations_replay.recorded import RecordedBundles
 from migrations_replay.replay import Recorded as RecordedBefore
 from migrations_replay.replay import as_recorded
 from migrations_replay.rows import RowName, expected_rows
-from projections.read_model import Key, ReadModel, Row, fold_events
+from projections.read_model import HoleInLog, Key, ReadModel, Row, fold_events
 
 BATCH: Final = 500
 COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "approved", "erased", "missing", "extra", "unexplained")
@@ -475,11 +475,17 @@ class _BundleProof:
         return [event for event in self._loaded[stream] if event.position <= upto]
 
     def _fold(self, name: RowName) -> Row | None:
-        """Return the row by the log of its stream. Rows of one stream are folded together, and but once."""
+        """Return the row by the log of its stream, None where that cannot be folded.
+
+        Rows of one stream are folded together, and but once.
+        """
         events = self._events(name)
         at = name[0], name[1][0], len(events)
         if at not in self._folded:
-            self._folded[at] = fold_events(self._reconcile.model(name[0]), {}, events)
+            try:
+                self._folded[at] = fold_events(self._reconcile.model(name[0]), {}, events)
+            except HoleInLog:
+                self._folded[at] = {}
         return self._folded[at].get(name[1])
 
 

@@ -21,12 +21,12 @@ from domain.legacy import LegacyRecordQuarantined
 from domain.migration import MigrationRunCompleted, MigrationRunStarted
 from domain.streams import imported_id, migration_id, unknown_person_id
 from migrations_replay.bundle import TURN, Bundle, LegacyRecord, SetAside
-from migrations_replay.catch_up import Merge, Past, merge_bundle
+from migrations_replay.catch_up import Log, Merge, Past, merge_bundle
 from migrations_replay.facts import NO_TIME, Facts, ImportedEvent, LegacySystem, RecordFacts
 from migrations_replay.gone import Gone
 from migrations_replay.leaves import Ledger
 from migrations_replay.numbers import Numbers, renumber
-from migrations_replay.rollback import withdraw_bundle
+from migrations_replay.rollback import streams_of, withdraw_bundle
 from migrations_replay.snapshots import bundle_events, readable
 from projections.read_model import ReadModel
 
@@ -240,10 +240,17 @@ class Replay:
             before = known.get(stream, NEVER)
             writer.earlier_events += before.origin == writer.origin
             event = _quarantined(self.system.name, record)
-            if before.digest not in (event.digest, ERASED_DIGEST):
+            if before.digest not in (event.digest, ERASED_DIGEST) and not self._was_set_aside(stream, before, event):
                 imported = ImportedEvent(event, NO_TIME)
                 events.append(writer.wrap(stream, before.version + 1, imported, self._person_of(record)))
         writer.write(events)
+
+    def _was_set_aside(self, stream: UUID, before: Recorded, event: LegacyRecordQuarantined) -> bool:
+        """Tell whether a record was set aside in this form once, before the form it was set aside in last."""
+        if not before.digest:
+            return False
+        earlier = Log.of(self.store.load([stream])[stream]).events
+        return any(isinstance(old.event, type(event)) and old.event.digest == event.digest for old in earlier)
 
     def _count_earlier(self, facts: Facts, known: Mapping[UUID, Recorded], writer: _Writer) -> None:
         """Count what this very run recorded before it was interrupted."""
@@ -329,7 +336,7 @@ class Replay:
         """Have a dry run hold what is gone too, as the live tables do."""
         for snapshots in (*gone.by_bundle.values(), *gone.whole.values()):
             newest = [Past.of(events).newest for events in self._load(snapshots).values()]
-            self.store.touch([found.became for found in newest if found and found.became])
+            self.store.touch(list(streams_of(self.system, [found for found in newest if found])))
 
     def _load(self, streams: Iterable[UUID]) -> Mapping[UUID, Sequence[StoredEvent]]:
         wanted = list(streams)

@@ -16,7 +16,9 @@ from migrations_replay.replay import Outcome
 SHOWN: Final = 500
 LISTS: Final = (
     *("conflicts", "quarantine", "findings", "unmapped", "pending", "kept", "gone", "changes", "differences"),
+    *("waiting", "live_changes"),
 )
+TAKEN_BACK: Final = ("bundles", "records", "streams", "set_aside")
 
 
 def rules(
@@ -70,22 +72,28 @@ def as_plain(value: Any) -> Any:
 def markdown(report: Mapping[str, Any]) -> str:
     """Return the report for people: what happened, what was proven, and the first entries of each list."""
     lines = [f"# Migration of {report['system']} ({report['mode']})", "", f"Run `{report['run_id']}`", ""]
-    for section in ("snapshots", "leaves", "reconcile", "stats", "timing"):
+    if taken_back := {name: report[name] for name in TAKEN_BACK if name in report}:
+        lines += ["## Taken back", "", *_table(taken_back), ""]
+    for section in ("retried", "snapshots", "leaves", "reconcile", "stats", "timing"):
         if report.get(section):
-            lines += [f"## {section.capitalize()}", "", *_table(report[section]), ""]
+            lines += [f"## {_title(section)}", "", *_table(report[section]), ""]
     if report.get("rules"):
         lines += ["## Rules", "", "| rule | passed | count |", "|---|---|---|"]
     lines += [
         f"| {line['rule']} | {'yes' if line['passed'] else '**no**'} | {line['count']} |"
         for line in report.get("rules", ())
     ]
-    for section in LISTS:
-        entries = report.get(section) or []
-        lines += ["", f"## {section.capitalize()} ({len(entries)})", ""]
+    for section in (name for name in LISTS if name in report):
+        entries = report[section]
+        lines += ["", f"## {_title(section)} ({len(entries)})", ""]
         lines += [f"- `{_code(entry)}`" for entry in entries[:SHOWN]]
         if len(entries) > SHOWN:
             lines.append(f"- … and {len(entries) - SHOWN} more: `--report FILE.json` lists them all")
     return "\n".join(lines) + "\n"
+
+
+def _title(section: str) -> str:
+    return section.replace("_", " ").capitalize()
 
 
 def _table(values: Mapping[str, Any]) -> list[str]:

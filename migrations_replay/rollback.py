@@ -14,6 +14,7 @@ from migrations_replay.bundle import Bundle
 from migrations_replay.catch_up import Load, Log, Past, record_of
 from migrations_replay.facts import NO_TIME, ImportedEvent, LegacySystem
 
+BATCH: Final = 1_000
 LIVE_OWNED: Final = {
     "profiles": ("account_id",),
     "intents": ("account_id",),
@@ -98,6 +99,10 @@ class RollbackStore(Protocol):
         """Return which of these streams own a record that was begun live."""
         ...
 
+    def set_aside(self, system: str) -> dict[UUID, int]:
+        """Return the streams of the records of a system that were set aside, and how far each is."""
+        ...
+
     def append_bulk(self, events: Sequence[NewEvent]) -> int:
         """Append events in one transaction; returns the position of the last."""
         ...
@@ -110,6 +115,7 @@ class RolledBack:
     bundles: int = 0
     records: int = 0
     streams: int = 0
+    set_aside: int = 0
     events: int = 0
     left: list[dict[str, Any]] = field(default_factory=list)
 
@@ -147,7 +153,31 @@ def roll_back(
     return result
 
 
+def forget_set_aside(
+    system: LegacySystem,
+    store: RollbackStore,
+    run_id: UUID,
+    clock: Callable[[], datetime],
+    result: RolledBack,
+    *,
+    apply: bool,
+) -> None:
+    """Take back, with all of an import, what was set aside: a later run sets it aside anew."""
+    event = ImportWithdrawn(system=system.name, reason="rollback")
+    streams = sorted(store.set_aside(system.name).items())
+    result.set_aside = len(streams)
+    for start in range(0, len(streams) if apply else 0, BATCH):
+        metadata = _metadata(run_id, clock())
+        batch = [NewEvent(name, version + 1, event, metadata) for name, version in streams[start : start + BATCH]]
+        store.append_bulk(batch)
+        result.events += len(batch)
+
+
 def _enveloped(found: Withdrawn, run_id: UUID, now: datetime) -> Iterator[NewEvent]:
-    metadata = EventMetadata(now, now, IMPORTER, IMPORTER, correlation_id=run_id, origin=f"import:{run_id}")
+    metadata = _metadata(run_id, now)
     for stream, version, imported in found.events:
         yield NewEvent(stream, version, imported.event, metadata)
+
+
+def _metadata(run_id: UUID, now: datetime) -> EventMetadata:
+    return EventMetadata(now, now, IMPORTER, IMPORTER, correlation_id=run_id, origin=f"import:{run_id}")

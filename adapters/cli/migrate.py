@@ -114,12 +114,13 @@ def retry(
     system: System,
     source: Source,
     *,
+    only: Only = None,
     batch_size: BatchSize = BATCH_EVENTS,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
     """Read again, from a source that was mended, only the records that were quarantined and not taken in since."""
-    wanted = _wanted(system, source, None, batch_size, None)
+    wanted = _wanted(system, source, only, batch_size, None)
     _carry_out(lambda app, watch: migration.retry(app, wanted, watch), report, Output(as_json=as_json), resumes=True)
 
 
@@ -177,20 +178,22 @@ def rollback(
 
 @app.command()
 def status(system: System, *, source: NoSource = None, as_json: AsJson = False) -> None:  # noqa: ARG001 – see NoSource
-    """List the runs of a system, and say whether one was interrupted."""
+    """List the runs of a system, and say what stands of it now and whether one was interrupted."""
     out = Output(as_json=as_json)
     with opened() as opened_app:
         runs = migration.run_status(opened_app, system)
+        now = migration.in_the_tables(opened_app, system)
     interrupted = any(run["completed_at"] is None for run in runs)
-    out.json({"system": system, "runs": runs, "interrupted": interrupted})
+    out.json({"system": system, "runs": runs, "interrupted": interrupted, "now": now})
     columns = ("run_id", "started_at", "completed_at", "recorded", "unchanged", "quarantined", "events")
     if runs:
         out.table(columns, [[run[name] for name in columns] for run in runs])
+        out.line(f"Now {now['taken_in']} records stand as taken in, and {now['waiting']} wait in quarantine.")
     else:
         out.line(f"{system} was never migrated into this database.")
     if interrupted:
         out.next(f"an interrupted run is resumed by `dossier migrate run {system} --source PATH`")
-    elif not runs:
+    elif not now["taken_in"]:
         out.next(f"`dossier migrate plan {system} --source PATH` shows what a run would do")
     else:
         out.next(f"`dossier migrate verify {system} --source PATH` proves it against the source")
@@ -286,6 +289,14 @@ def summary(out: Output, report: dict[str, Any], path: Path | None) -> None:
     )
     out.table(("rule", "passed", "count"), [(rule["rule"], rule["passed"], rule["count"]) for rule in report["rules"]])
     out.line(", ".join(f"{len(report[name])} {name}" for name in LISTS))
+    if "retried" in report:
+        found = report["retried"]
+        out.line(f"{found['waited']} records waited: {found['taken_in']} were taken in, {found['left']} wait still.")
+    if report["snapshots"]["older"]:
+        out.line(
+            f"{report['snapshots']['older']} records are older here than what was taken in: they change nothing, and"
+            " differ from the tables."
+        )
     timing = ", ".join(f"{name} {value}" for name, value in report["timing"].items())
     out.line(f"{report['events']['appended']} events appended; {timing}")
     out.line(f"The report lies in {path}." if path else "Give --report FILE to keep the whole report.")
@@ -303,26 +314,32 @@ def _rederived(out: Output, report: dict[str, Any], path: Path | None) -> None:
     if changes:
         out.table(("bundle", "record", "field"), [(line["bundle"], line["stream"], line["field"]) for line in changes])
     out.line(f"The report lies in {path}." if path else "Give --report FILE to keep the values before and after.")
-    if changes and not applied:
-        out.next(f"`dossier migrate rederive {report['system']} --apply`")
+    if not report["snapshots"]["read"]:
+        out.next(f"nothing of it stands; `dossier migrate status {report['system']}` lists the runs")
+    elif changes and not applied:
+        out.next("the same command with --apply does it")
 
 
 def _rolled_back(out: Output, report: dict[str, Any], path: Path | None) -> None:
     applied, left = report["mode"] == "rollback", report["live_changes"]
     out.line(
         f"{report['system']}: {report['records']} records of {report['bundles']} bundles"
-        f" {'were' if applied else 'would be'} taken back, {report['streams']} streams with them."
+        f" {'were' if applied else 'would be'} taken back, {report['streams']} streams with them,"
+        f" and {report['set_aside']} that were set aside."
     )
+    hint = "; --force takes back also what is left" if left and not report["forced"] else ""
     if left:
         taken = "are taken back with their changes" if report["forced"] else "are left"
         out.line(f"{len(left)} bundles have live changes since and {taken}:")
         out.table(("bundle", "changed live"), [(line["bundle"], ", ".join(line["streams"])) for line in left])
     if path:
         out.line(f"The report lies in {path}.")
-    if applied:
+    if not (report["records"] or report["set_aside"] or left):
+        out.next(f"nothing of it stands; `dossier migrate status {report['system']}` lists the runs")
+    elif applied:
         out.next(f"`dossier migrate run {report['system']} --source PATH` imports it again")
     else:
-        out.next(f"`dossier migrate rollback {report['system']} --apply`")
+        out.next(f"the same command with --apply does it{hint}")
 
 
 def _resumed(report: dict[str, Any]) -> str:
@@ -337,13 +354,23 @@ def _side_by_side(*counts: dict[str, int]) -> list[list[Any]]:
 
 def _advice(report: dict[str, Any]) -> str:
     system, findings = report["system"], migration.has_findings(report)
-    match report["mode"], findings:
-        case "verify", True:
+    gone = any(not entry["deleted"] for entry in report["gone"])
+    run = f"`dossier migrate run {system} --source PATH`"
+    deletes = f"`dossier migrate run {system} --source NEWEST --apply-deletes`"
+    match report["mode"]:
+        case "verify" if findings and gone:
+            return f"what the source no longer gives is under `gone`: {deletes} withdraws it"
+        case "verify" if findings:
             return "see `differences` in the report: they name each leaf that is not in its place"
-        case "verify", False:
+        case "verify":
             return f"every value is in its place; `dossier explain legacy:{system}/TABLE/KEY` tells where one came from"
-        case "plan", _:
-            seen = "look through the lists of the report, then " if findings else ""
-            return f"{seen}`dossier migrate run {system} --source PATH`"
+        case "plan":
+            return f"look through the lists of the report, then {run}" if findings else run
+        case "retry" if report["waiting"]:
+            return "`waiting` in the report says why each of those that wait was set aside; mend them and retry again"
+        case _ if report["pending"]:
+            return "`pending` in the report names what people must decide, and why it could not be merged"
+        case _ if gone:
+            return f"`gone` in the report is what the source no longer gives: {deletes} withdraws it"
         case _:
             return f"`dossier migrate verify {system} --source PATH`"

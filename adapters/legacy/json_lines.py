@@ -94,7 +94,8 @@ def open_export(path: Path, json_columns: JsonColumns = NO_COLUMNS) -> Iterator[
             kind, found = _look_through(path)
         else:
             hint = "give --source a directory, a .zip or a postgresql:// URL"
-            raise InputUnreadable(f"{path} is neither a directory nor a .zip", field="source", hint=hint)
+            what = "is neither a directory nor a .zip" if path.exists() else "is not there"
+            raise InputUnreadable(f"{path} {what}", field="source", hint=hint)
         if not found:
             hint = "expected <table>.jsonl, <table>.csv or <table>/documents.jsonl"
             raise InputUnreadable(f"{path} holds no tables", field="source", hint=hint)

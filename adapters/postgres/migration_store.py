@@ -21,6 +21,7 @@ from domain.event import LIVE, NewEvent, known
 from domain.event import Recorded as RecordedEvent
 from domain.legacy import ImportWithdrawn, LegacyRecordQuarantined, LegacySnapshotRecorded
 from domain.migration import MigrationRunStarted
+from migrations_replay.facts import LegacySystem
 from migrations_replay.given_back import BundleRows
 from migrations_replay.reconcile import OWNED
 from migrations_replay.replay import ERASED_DIGEST, Begun, OpenRun, Recorded
@@ -152,13 +153,38 @@ class PostgresMigrationStore:
                 found += [(model.name, tuple(row[name] for name in model.key), row) for row in rows]
         return records, BundleRows(system, {(model, key): row for model, key, row in found})
 
-    def quarantined(self, system: str) -> list[tuple[str, str]]:
-        """Return table and key of the records that were set aside and not taken in since."""
-        query = sql.SQL(
-            "SELECT DISTINCT table_name, key FROM {} q WHERE system = %s AND key IS NOT NULL AND NOT EXISTS"
-            " (SELECT FROM {} l WHERE l.system = q.system AND l.table_name = q.table_name AND l.key = q.key)"
-        ).format(self._table("quarantine"), self._table("legacy_ids"))
-        return self._query(query, [system])
+    def quarantined(self, system: str) -> list[dict[str, Any]]:
+        """Return table, id, code and reason of the records that were set aside and not taken in since.
+
+        Those without an id are not among them: once mended, they are records like any other.
+        """
+        with translated(), self._events.pool.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(self._named("quarantined"), {"system": system}).fetchall()
+
+    def set_aside(self, system: str) -> dict[UUID, int]:
+        """Return the streams of the records of a system that were set aside, and how far each is."""
+        rows = self._reads.fetch(_MODELS["quarantine"], system=system)
+        return {row["quarantine_id"]: row["version"] for row in rows}
+
+    def recorded_as(self, system: LegacySystem, name: str) -> list[Row]:
+        """Return the rows of `legacy_ids` that a name means.
+
+        It is that of a record (`legacy:SYSTEM/TABLE/KEY`), the key of a root, what roots share, or the id of what they
+        became.
+        """
+        model, of_system = _MODELS["legacy_ids"], {"system": system.name}
+        prefix = f"legacy:{system.name}/"
+        if name.startswith(prefix):
+            table, _, key = name.removeprefix(prefix).partition("/")
+            return self._all_reads.fetch(model, **of_system, table_name=table, key=key)
+        root = of_system | {"table_name": system.root}
+        shared = system.tables[system.root].named_by
+        return (
+            self._all_reads.fetch(model, **root, key=name)
+            or (self._all_reads.fetch(model, **root, parent_key=name) if shared else [])
+            or (self._all_reads.fetch(model, **root, became=UUID(name)) if _is_uuid(name) else [])
+        )
 
     def live_owned(self, owners: Collection[UUID]) -> set[UUID]:
         """Return which of these streams own a record that was begun live."""
@@ -234,6 +260,14 @@ class PostgresMigrationStore:
     def _query(self, query: sql.Composed, values: Any) -> list[Any]:
         with translated(), self._events.pool.connection() as connection:
             return connection.execute(query, values).fetchall()
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager

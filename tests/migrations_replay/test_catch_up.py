@@ -24,7 +24,7 @@ from domain.status_catalogue import DefineStatus
 from domain.streams import intent_id, merged_profile_id
 from migrations_replay.approvals import leaf_name, read_approvals
 from migrations_replay.systems.contexts import SYSTEM
-from projections import accounts, cases, intents, profiles, status_history
+from projections import accounts, cases, intents, profiles, quarantine, status_history
 from tests.support.application import application_at, tables, watch
 from tests.support.legacy import blob, context, message, user
 from tests.support.legacy_cases import AUTHOR, CASE_ID, case_status, process, status, when
@@ -100,15 +100,16 @@ def test_a_dependent_that_came_later_and_one_that_is_gone(world: Callable[[str],
     assert sorted(w.topics(after)) == ["intent.declared", "profile.conflict_recorded", "profile.updated"]
     second = intent_id(U1, Context.SERVICE)
     assert w.row(intents.MODEL, second)["fields"] == {"service_type": "law"}
-    # gone from the source: told, and left
+    # gone from the source, and what belonged to it with it: told, and left
     before = tables(w.app)
-    report = w.run(rows)
+    orphan = {**later, "ContextProfile": rows["ContextProfile"]}
+    report = w.run(orphan)
     assert {(entry["table"], entry["id"], entry["deleted"]) for entry in report["gone"]} == {
         ("ContextProfile", "c2", False),
         ("Profile", "pc2", False),
     }
-    assert tables(w.app) == before
-    report = w.run(rows, apply_deletes=True)
+    assert tables(w.app) == before | {"quarantine": tables(w.app)["quarantine"]}
+    report = w.run(orphan, apply_deletes=True)
     assert is_green(report)
     assert report["snapshots"]["withdrawn"] == 2
     assert w.app.reads.find(intents.MODEL, (second,)) is None
@@ -239,6 +240,10 @@ def test_a_rollback_leaves_the_tables_as_if_nothing_had_run_and_a_later_run_impo
         }
         w.again()
         assert is_green(w.verify())
+    # a history goes on behind what was taken back
+    longer = _cases(status("s2", "deferido", 5), status("s3", "rnm", 9, active=True), of="rnm")
+    assert is_green(w.run(longer))
+    assert w.row(cases.MODEL, CASE_ID)["status"] == "rnm"
 
 
 def test_what_was_changed_live_is_left_by_a_rollback_unless_forced(world: Callable[[str], World]) -> None:
@@ -257,16 +262,29 @@ def test_what_was_changed_live_is_left_by_a_rollback_unless_forced(world: Callab
 
 def test_only_what_was_quarantined_is_read_again(world: Callable[[str], World]) -> None:
     w = world("contexts")
-    broken = context("c2", "business")
-    rows = {**_contexts(), "ContextProfile": [context("c1"), broken]}
-    w.run(rows)
-    mended = {**rows, "ContextProfile": [context("c1"), context("c2", "service")], "User": [user(), user("u9")]}
-    w.export(**mended)
-    report = retry(w.app, w.migration(), watch)
-    assert (report["snapshots"]["read"], report["quarantine"]) == (5, [])
+    broken = [context("c2", "business"), context("c3", "music")]
+    rows = {**_contexts(), "ContextProfile": [context("c1"), *broken]}
+    w.take(rows)
+    mended = [context("c1"), context("c2", "service"), broken[1]]
+    w.export(**{**rows, "ContextProfile": mended, "User": [user(), user("u9")]})
+    none = retry(w.app, w.migration(only=["u9"]), watch)
+    assert (none["snapshots"]["read"], none["retried"]) == (0, {"waited": 2, "taken_in": 0, "left": 2})
+    report = retry(w.app, w.migration(only=["u1"]), watch)
+    assert report["snapshots"]["read"] == 6
+    assert report["retried"] == {"waited": 2, "taken_in": 1, "left": 1}
+    assert [(line["id"], line["code"]) for line in report["waiting"]] == [("c3", "unknown_context")]
     assert w.row(intents.MODEL, intent_id(U1, Context.SERVICE))["context_profile_id"] == "c2"
     assert w.app.reads.find(accounts.MODEL, (SYSTEM.stream_of("u9"),)) is None
-    assert retry(w.app, w.migration(), watch)["snapshots"]["read"] == 0
+    # what was set aside in two forms is not set aside anew by the older of them
+    w.export(**{**rows, "ContextProfile": [*mended[:2], broken[1] | {"note": "x"}]})
+    assert run(w.app, w.migration(), watch)["events"]["by_topic"]["legacy.record_quarantined"] == 1
+    w.export(**{**rows, "ContextProfile": mended})
+    w.again()
+    # a rollback takes back what waits as well, and a later run sets it aside again
+    assert rollback(w.app, "contexts", watch, force=False, apply=True)["set_aside"] == 2
+    assert w.app.reads.fetch(quarantine.MODEL) == []
+    run(w.app, w.migration(), watch)
+    assert [row["key"] for row in w.app.reads.fetch(quarantine.MODEL)] == ["c3"]
 
 
 def test_recorded_snapshots_are_derived_anew_under_a_changed_mapping(

@@ -92,7 +92,10 @@ def test_a_summary_and_a_payment_both_sides_changed_stay_live_and_are_told(world
     # taken back with all that came since, and imported again
     rollback(w.app, "caregivers", watch, force=True, apply=True)
     assert is_green(w.run(newer))
-    assert w.row(billing_accounts.MODEL, BILLING)["status"] == "paused"
+    newest = {**newer["users"][0], "subscriptionStatus": "active", "updatedAt": LATER + 9}
+    newest["recentMessages"] = _said("b", "c")
+    assert is_green(w.run({"users": [newest]}))
+    assert (_statuses(w), _texts(w)) == (["paused", "active"], ["a", "b", "c"])
 
 
 def test_a_status_follows_the_one_it_was(world: Callable[[str], World]) -> None:

@@ -18,6 +18,7 @@ from adapters.postgres.mapper import canonical_json
 from adapters.samples.decks import GROUPS, write_sample
 from adapters.taken_in import rollback, to_legacy
 from domain.access import Actor
+from domain.errors import NotFound
 from domain.identity import EnsureProfile, SyncIdentity
 from domain.profile import UpdateProfile
 from domain.streams import merged_profile_id
@@ -78,7 +79,7 @@ def test_live_commands_go_on_from_what_was_imported(tmp_path: Path, make_databas
         app.dossier.execute(update, actor=person)
         proof = verify(app, migration, watch)["reconcile"]
         assert [proof[name] for name in (*BAD, "changed_live")] == [0, 0, 0, 2]
-        (given_back,) = to_legacy(app, "decks", ROW)
+        (given_back,) = to_legacy(app, "decks", USER)
         assert given_back["document"] == as_plain(row(**FINAL)) | {
             "created_at": "2024-03-01T09:00:00Z",
             "updated_at": "2024-04-01T09:00:00Z",
@@ -110,7 +111,11 @@ def test_a_newer_export_is_merged_and_an_import_taken_back_and_made_again(
         (held,) = app.reads.fetch(billing_accounts.MODEL, account_id=account)
         assert (held["fields"]["subscription_tier"], held["status"]) == ("enterprise", "cancelled")
         assert run(app, export(), watch)["events"]["appended"] == 0  # an older export
-        rollback(app, "decks", watch, [ROW], force=True, apply=True)
+        for name in (ROW, str(account), f"legacy:decks/profiles/{ROW}"):  # all that `run --only` takes
+            assert rollback(app, "decks", watch, [name], force=True, apply=False)["records"] == 1
+        with pytest.raises(NotFound):
+            rollback(app, "decks", watch, [OTHER], force=True, apply=False)
+        rollback(app, "decks", watch, [USER], force=True, apply=True)
         assert not any(app.reads.fetch(model) for model in (profiles.MODEL, billing_accounts.MODEL))
         again = run(app, export(), watch)
         assert again["leaves"] == first["leaves"]
