@@ -6,7 +6,7 @@ A system's `derive(bundle)` fills one `Facts`; replay writes it, reconcile compa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -211,6 +211,19 @@ class Facts:
         self.findings: list[dict[str, Any]] = []
         self.tally: Counter[str] = Counter()
 
+    @property
+    def subjects(self) -> frozenset[UUID]:
+        """The people it holds something about."""
+        return frozenset(filter(None, (self.subject, *(record.subject for record in self.records.values()))))
+
+    def forget(self, erased: Collection[UUID]) -> None:
+        """Take out what is said about erased people; their leaves stay counted."""
+        gone = {where for where, record in self.records.items() if (record.subject or self.subject) in erased}
+        if not gone:
+            return
+        for said in (self.conflicts, self.unmapped, self.quarantine, self.findings):
+            said[:] = [entry for entry in said if _record_of(entry) not in gone]
+
     # --- what is said of records ------------------------------------------------------------------------------------
 
     def of(self, table: str) -> list[RecordFacts]:
@@ -412,6 +425,14 @@ def pointer_to(*steps: str | int) -> str:
 def rule(name: str, breaches: int, **more: Any) -> Rule:
     """Return a rule's line: `count` is how many records break it."""
     return {"rule": name, "passed": breaches == 0, "count": breaches, **more}
+
+
+def _record_of(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Return table and key of the record an entry is about."""
+    if "record" in entry:
+        table, _, key = entry["record"].partition("/")
+        return table, key
+    return entry["table"], entry["id"]
 
 
 def without_home(bundle: Bundle, subject: UUID | None = None) -> Facts:

@@ -216,8 +216,9 @@ class Reconcile:
 
     def _without_erased(self, batch: list[Facts], proof: Proof) -> list[Facts]:
         """Count the bundles of people who were erased apart: nothing of them may be there, nothing is missing."""
-        erased = self.tables.erased({facts.subject for facts in batch if facts.subject})
+        erased = self.tables.erased({subject for facts in batch for subject in facts.subjects})
         for facts in batch:
+            facts.forget(erased)
             if facts.subject in erased:
                 leaves = sum(len(record.classes) for record in facts.records.values())
                 proof.records += len(facts.records)

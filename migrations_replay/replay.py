@@ -273,10 +273,11 @@ class Replay:
         streams = [stream.stream for facts in batch for stream in facts.streams]
         self.store.touch(streams)
         begun = self.store.begun(streams)
-        erased = self.store.erased({facts.subject for facts in batch if facts.subject})
+        erased = self.store.erased({subject for facts in batch for subject in facts.subjects})
         events: list[NewEvent] = []
         changed = []
         for bundle, facts in zip(bundles, batch, strict=True):
+            facts.forget(erased)
             outcome.take(facts)
             states = [_state(record, known, self.system.mapping_version) for record in facts.records.values()]
             if facts.subject in erased:

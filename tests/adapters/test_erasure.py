@@ -196,6 +196,7 @@ def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], 
         assert again["reconcile"]["erased"] > 0
         verified = migration.verify(app, source, watch)
         for report in (again, verified):
+            assert key not in json.dumps([report.get(name) for name in LISTS])
             breaches = {name: report["reconcile"][name] - first["reconcile"][name] for name in BREACHES}
             assert breaches == dict.fromkeys(BREACHES, 0)
         assert app.reads.fetch(accounts.MODEL, account_id=person)[0]["email"] is None
@@ -204,7 +205,8 @@ def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], 
             assert key in text
             assert key not in file.read_text()
             assert '"erased": true' in file.read_text()
-        assert [len(json.loads(reports[0].read_text())[name]) for name in LISTS] == [len(first[name]) for name in LISTS]
+        cleaned = json.loads(reports[0].read_text())
+        assert [len(cleaned.get(name, ())) for name in LISTS] == [len(first.get(name, ())) for name in LISTS]
         _erase_whoever_a_quarantined_record_is_about(app, tmp_path)
         assert migration.run(app, source, watch)["events"]["appended"] == 0
 
