@@ -1,4 +1,4 @@
-"""`python -m benchmarks [GROUP …]` measures and writes `benchmarks/latest.json`; `profile SUBJECT` shows the costs."""
+"""`python -m benchmarks [GROUP …]` measures and writes `benchmarks/latest.json`; `stages SUBJECT` shows the costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from adapters.logging import configure_logging
 from adapters.settings import Settings
-from benchmarks import append, audit, beside, bulk, cases, follow, hot_rows, load, migrate, profile, rebuild, sealing
+from benchmarks import append, audit, beside, bulk, cases, follow, hot_rows, load, migrate, rebuild, sealing, stages
 from benchmarks.harness import RUNS, Result, facts, server
 
 Measure = Callable[..., list[Result]]
@@ -33,7 +33,7 @@ GROUPS: Final[dict[str, Measure]] = {
     "audit": audit.run,
     "sealing": sealing.run,
 }
-SIZED: Final = ("rebuild", "follow")
+SIZED: Final = ("rebuild", "follow", "beside")
 LATEST: Final = Path(__file__).parent / "latest.json"
 
 
@@ -42,17 +42,22 @@ def main(arguments: Sequence[str]) -> int:
     for name in [name for name in os.environ if name.startswith(("DOSSIER_", "POSTGRES_"))]:
         del os.environ[name]  # both sides run on their defaults
     configure_logging(Settings())
-    if arguments[:1] == ["profile"]:
-        parser = argparse.ArgumentParser(prog="python -m benchmarks profile")
-        parser.add_argument("subject", choices=profile.SUBJECTS)
+    if arguments[:1] == ["stages"]:
+        parser = argparse.ArgumentParser(prog="python -m benchmarks stages", description=stages.__doc__)
+        parser.add_argument("subject", choices=stages.SUBJECTS)
+        parser.add_argument("--writers", type=int, default=1, help="how many append or execute at once")
+        parser.add_argument("--functions", action="store_true", help="show all functions, by cProfile")
         chosen = parser.parse_args(arguments[1:])
         with server() as running:
-            profile.profile(running, chosen.subject)
+            if chosen.functions:
+                stages.functions(running, chosen.subject)
+            else:
+                stages.show(running, chosen.subject, chosen.writers)
         return 0
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"one or more of {', '.join(GROUPS)}; default: all")
     parser.add_argument(
-        "--size", type=int, help=f"events to work on, or records, for {', '.join(SIZED)}; to try it small"
+        "--size", type=int, help=f"events to work on, or users, for {', '.join(SIZED)}; to try it small"
     )
     parser.add_argument("--runs", type=int, default=RUNS, help=f"pairs of runs; {RUNS} are kept, fewer are only shown")
     chosen = parser.parse_args(arguments)

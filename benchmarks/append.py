@@ -64,7 +64,7 @@ def run(server: Server, runs: int) -> list[Result]:
             "commands/s",
             "eventsourcing: repository.get, change and save of an aggregate",
             gates.execute,
-            _side(server, gates.writers, _execute, []),
+            _side(server, gates.writers, through_execute, []),
             _side(server, gates.writers, _library_save, []),
         )
         results.append(result(server, benchmark, runs))
@@ -80,7 +80,7 @@ def _measured(server: Server, runs: int, name: str, gates: Gates, baseline: str)
         "events/s",
         baseline,
         gates.store,
-        _side(server, gates.writers, _store, ours),
+        _side(server, gates.writers, through_store, ours),
         _side(server, gates.writers, _library_recorder, theirs),
     )
     results = [summarise(name, benchmark.unit, baseline, benchmark.gate, pairs(server, benchmark, runs))]
@@ -131,7 +131,8 @@ def email(number: int) -> str:
 
 
 @contextmanager
-def _execute(server: Server, writers: int) -> Iterator[Shares]:
+def through_execute(server: Server, writers: int) -> Iterator[Shares]:
+    """Open Dossier for commands on accounts that exist."""
     with server.database() as name, server.application(name) as app:
         accounts = [uuid4() for _ in range(STREAMS)]
         for account in accounts:
@@ -203,7 +204,8 @@ def _later(share: Sequence[UUID]) -> list[NewEvent]:
 
 
 @contextmanager
-def _store(server: Server, writers: int) -> Iterator[Shares]:
+def through_store(server: Server, writers: int) -> Iterator[Shares]:
+    """Open Dossier for appends to streams that exist."""
     with server.database() as name, server.application(name) as app:
         streams = [uuid4() for _ in range(STREAMS)]
         app.events.append_bulk([live_event(stream, 1) for stream in streams])

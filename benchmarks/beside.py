@@ -31,9 +31,9 @@ GATE: Final = 0.2
 """The p99 beside an import may be five times that at rest."""
 
 
-def run(server: Server, runs: int) -> list[Result]:
-    """Measure the group."""
-    with sample("contexts", USERS) as export:
+def run(server: Server, runs: int, size: int = USERS) -> list[Result]:
+    """Measure the group, with an import of so many users."""
+    with sample("contexts", size) as export:
         pairs = [_pair(server, export) for _ in range(runs)]
     name = "beside.append_p99"
     unit = "appends/s a writer, at its p99"
@@ -44,16 +44,18 @@ def _pair(server: Server, export: Path) -> Pair:
     with server.database() as name, server.application(name) as app:
         left = iter(range(AT_REST))
         rest = _appended(app, lambda: next(left, None) is not None)
-        url = server.url(name)
+        url, began = server.url(name), time.perf_counter()
         importing = _import(url, export)
         keeping = threading.Thread(target=_upkeep, args=[url, importing])
         keeping.start()
         beside = _appended(app, lambda: importing.poll() is None)
+        seconds = time.perf_counter() - began
         keeping.join()
         if importing.returncode not in (0, 1):  # 1: there were findings
             raise RuntimeError(f"the import ended with {importing.returncode}")
     print(
-        f"beside.append_p99  at rest {rest.p99:.1f} ms, beside an import {beside.p99:.1f} ms (p50 {beside.p50:.1f})",
+        f"beside.append_p99  at rest {rest.p99:.1f} ms, beside an import of {seconds:,.0f} s {beside.p99:.1f} ms"
+        f" (p50 {beside.p50:.1f})",
         flush=True,
     )
     return Pair(1000 / beside.p99, 1000 / rest.p99)

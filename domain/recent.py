@@ -78,7 +78,8 @@ class Tally:
     def add(self, **counts: int) -> None:
         """Count so many more of each."""
         with self._lock:
-            self._counts.update(counts)
+            for name, more in counts.items():
+                self._counts[name] += more
 
     def counts(self) -> dict[str, int]:
         """Return the counts so far."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 from uuid import UUID
 
+from adapters.garbage import rare_collections
 from adapters.postgres.append_request import EventRow
 from adapters.postgres.mapper import encode, sealed_for, subject_of_sealed
 from adapters.postgres.subject_keys import SubjectKeys
@@ -15,6 +17,7 @@ from domain.account import AccountErased
 from domain.event import NewEvent, Recorded
 from domain.service import Append, check_same_command
 
+MANY: Final = 100
 _KEYED: Final = 16 + hashlib.sha256().digest_size
 """The length of a receipt's digest made under a subject's key: the subject, then the HMAC."""
 
@@ -45,7 +48,8 @@ class EventCodec:
         if self._keys is not None and rows:
             subjects = {subject for row in rows if (subject := subject_of_sealed(row[4])) is not None}
             keys = self._keys.for_reading(subjects, rows[0][5])
-        return [self._decode(row[0], row[1], row[2], row[3], row[4], keys) for row in rows]
+        with rare_collections() if len(rows) >= MANY else nullcontext():
+            return [self._decode(row[0], row[1], row[2], row[3], row[4], keys) for row in rows]
 
     def digest(self, request: Append) -> bytes:
         """Return a request's digest as it is kept: of what is said of a person under their key, with which it dies."""

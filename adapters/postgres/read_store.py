@@ -19,6 +19,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
+from adapters.garbage import rare_collections
 from adapters.postgres.pool import Conn
 from adapters.postgres.schema_migrations import migrate, schema_sql
 from domain.errors import RowsRefused, SchemaMismatch
@@ -208,7 +209,7 @@ class PostgresReadStore:
     @contextmanager
     def batch(self) -> Iterator[PostgresReadTransaction]:
         """Open a transaction that holds the followers' lock; it commits when the block is left."""
-        with translated(), self.pool.connection() as connection, connection.transaction():
+        with rare_collections(), translated(), self.pool.connection() as connection, connection.transaction():
             self._keep_out(connection)
             yield PostgresReadTransaction(self, connection)
 
