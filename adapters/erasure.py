@@ -91,13 +91,17 @@ def _events_about(app: Application, people: Collection[UUID]) -> list[Recorded]:
 
 @dataclass(frozen=True)
 class Erasure:
-    """What an erasure did: its receipt, what became of files, tables of before a swap, a rebuild; schemas left over."""
+    """What an erasure did: its receipt, what became of files, tables of before a swap, a rebuild; schemas left over.
+
+    The tables of a rebuild that is under way forget the person before they are swapped in.
+    """
 
     receipt: Receipt
     files: Cleaned
     dropped_previous: list[str]
     aborted_rebuild: bool
     leftovers: list[str]
+    rebuild_under_way: bool
 
 
 def check_erasable(app: Application, person: UUID) -> None:
@@ -131,17 +135,16 @@ def erase(app: Application, person: UUID, reason: str, actor: Actor, home: Path)
     return erasure
 
 
-def clear(app: Application) -> tuple[list[str], bool, list[str]]:
+def clear(app: Application) -> tuple[list[str], bool, list[str], bool]:
     """Clear away what may hold values of an erased person beside the tables.
 
     That is the tables of before a swap, the tables of a rebuild nobody works on, dead rows, and the statistics of the
     planner, which are samples of the values.
     """
     shadows = app.shadows()
-    dropped = shadows.drop_previous(READ_MODELS)
     with translated(), app.pool.connection() as connection:
-        abandoned = shadows.state() is not None and not owners(connection, [shadows.lock])
-    aborted = abandoned and shadows.abort()
+        under_way = bool(owners(connection, [shadows.lock]))
+    aborted = not under_way and shadows.abort()
     with translated(), app.pool.connection() as connection:
         for model in READ_MODELS:
             table = sql.Identifier(app.reads.schema(model.name), model.name)
@@ -151,7 +154,8 @@ def clear(app: Application) -> tuple[list[str], bool, list[str]]:
         rows = connection.execute(
             r"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'plan\_%' ORDER BY 1"
         ).fetchall()
-    return dropped, aborted, [name for (name,) in rows]
+    dropped = shadows.drop_previous(READ_MODELS)  # now: a rebuild that ends meanwhile leaves those cleared above
+    return dropped, aborted, [name for (name,) in rows], under_way
 
 
 def note(journal: Path, person: UUID, at: datetime) -> None:

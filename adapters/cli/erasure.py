@@ -62,6 +62,7 @@ def erase(
             "aborted_rebuild": done.aborted_rebuild,
             "left_over_schemas": done.leftovers,
             "files": asdict(done.files),
+            "rebuild_under_way": done.rebuild_under_way,
         }
     )
     out.line(f"{subject} is erased: {found['events_with_values']} events hold no value any more.")
@@ -72,6 +73,9 @@ def erase(
             out.line(f"Reports that named them were {name}: {', '.join(files)}")
     for file, why in done.files.left.items():
         out.line(f"Still there: {file} – {why}")
+    if done.rebuild_under_way:
+        out.line("A rebuild is under way: its tables forget them before they are swapped in. If it is never finished,")
+        out.line("`dossier projections abort` drops them.")
     if done.leftovers:
         out.line(f"Schemas of dry runs may still hold values of them: {', '.join(done.leftovers)}")
         out.next("if no dry run is under way, DROP SCHEMA … CASCADE each of them")

@@ -30,6 +30,7 @@ from adapters.postgres.locks import holding
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
 from adapters.postgres.schema_migrations import schema_sql
+from domain.account import AccountErased
 from domain.errors import NotFound, RowsRefused, RunConflict, SchemaMismatch, StoreBusy
 from projections.all import READ_MODELS
 from projections.read_model import ReadModel
@@ -365,6 +366,7 @@ class PostgresShadow:
     def swap(self, level: Level) -> None:
         """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept."""
         self._shadows.drop_previous(self.models)
+        looked = self._forget(self.store, self.filled()[1])
         with self.live.locked() as connection:
             live = self.live.progress(connection)
             level({model.name: live[model.name].position for model in self.models if model.name in live})
@@ -375,6 +377,22 @@ class PostgresShadow:
                     _rename(connection, schema, PREVIOUS + schema)
                 _rename(connection, self.store.schema(model.name), self.live.schema(model.name))
             self._move_notes(connection)
+        self._forget(self.live, looked)
+
+    def _forget(self, store: PostgresReadStore, after: int) -> int:
+        """Clear dead rows and statistics of who was erased after a position; return how far the log was looked at.
+
+        Their rows are folded anew, like those of the live tables; what was filled before lies about until then.
+        """
+        head = self._events.head()
+        erased = sql.SQL("SELECT FROM {}.stored_events WHERE notification_id > %s AND topic = %s LIMIT 1").format(
+            sql.Identifier(self._events.schema)
+        )
+        with translated(), store.pool.connection() as connection:
+            if connection.execute(erased, [after, AccountErased.topic]).fetchone() is not None:
+                for model in self.models:
+                    connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(store.table(connection, model).name))
+        return head
 
     def _grant(self, connection: Conn, model: ReadModel) -> None:
         """Let everybody read the shadow who may read the live table."""

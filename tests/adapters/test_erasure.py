@@ -26,6 +26,7 @@ from adapters.erasure import JOURNAL, clear, erase, held, noted
 from adapters.migration import Migration
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import canonical_json
+from adapters.postgres.shadow import PostgresShadow
 from adapters.samples import contexts
 from adapters.written_files import note_file
 from domain.access import Actor
@@ -261,3 +262,26 @@ def test_a_tenth_of_100_000_events_is_erased_and_the_rest_verifies(
         app.rebuild()
         assert tables(app) == followed
         assert not verify_store(app.audit, [], quiet).findings
+
+
+@pytest.mark.parametrize("stage", ["index", "ready"])
+def test_a_rebuild_under_way_swaps_in_nothing_of_who_is_erased_meanwhile(
+    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    for number in range(3):  # statistics hold values where there are several
+        app.dossier.execute(RegisterAccount(account_id=uuid4(), name=f"N{number}"), actor=OPERATOR)
+    person = _person(app)
+    enter = PostgresShadow.enter
+
+    def entered(shadow: PostgresShadow, now: str) -> None:
+        if now == stage:
+            with app.pool.connection() as connection:
+                connection.execute("ANALYZE next_accounts.accounts; ANALYZE next_profiles.profiles")
+            assert all(secret.encode() in _everything(app) for secret in SECRETS[:-1])
+            erase(app, person, "asked", OPERATOR, tmp_path / JOURNAL)
+            assert app.shadows().state() is not None  # it goes on
+        enter(shadow, now)
+
+    monkeypatch.setattr(PostgresShadow, "enter", entered)
+    app.rebuild()
+    assert [secret for secret in SECRETS if secret.encode() in _everything(app)] == []
