@@ -103,18 +103,24 @@ def run(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
 
 def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, Any]:
     """Reconcile the tables with the source and return the report; writes nothing to the log."""
-    store = PostgresMigrationStore(app.events, app.reads)
     with rare_collections(), _opened(migration, watch) as (source, selection):
         began = time.monotonic()
         outcome = Outcome(uuid4())
         for record in selection.set_aside():
             outcome.take_aside(record)
         project(app, watch)
-        gone = find_gone(migration.system, selection.index, store.recorded_keys(migration.system.name), selection.keys)
+        tables = tables_to_prove(app)
+        recorded = tables.recorded_keys(migration.system.name)
+        gone = find_gone(migration.system, selection.index, recorded, selection.keys)
         outcome.gone += [entry | {"deleted": False} for entry in gone.entries]
-        proof = _reconcile(migration, store, selection, watch, outcome.take)
-        report = _report(migration, "verify", source, selection, outcome, proof, store)
+        proof = _reconcile(migration, tables, selection, watch, outcome.take)
+        report = _report(migration, "verify", source, selection, outcome, proof, tables)
         return report | {"timing": {"reconcile_s": since(began)}}
+
+
+def tables_to_prove(app: Application, live: Application | None = None) -> PostgresMigrationStore:
+    """Return the tables, and the log as they follow it: a record that stands still is reported, and stops nothing."""
+    return PostgresMigrationStore(app.log, app.reads, live.events if live else None, live.reads if live else None)
 
 
 def run_status(app: Application, system: str) -> list[dict[str, Any]]:
@@ -186,7 +192,7 @@ def _run(
         replayed = time.monotonic()
         project(app, watch)
         projected = time.monotonic()
-        proof = _reconcile(migration, store, selection, watch)
+        proof = _reconcile(migration, tables_to_prove(app, live), selection, watch)
         report = _report(migration, mode, source, selection, outcome, proof, store)
     events = sum(outcome.appended.values())
     return report | {

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from adapters.bootstrap import Application
 from adapters.garbage import rare_collections
-from adapters.migration import Watch, project, since, throwaway, what_happened
+from adapters.migration import Watch, project, since, tables_to_prove, throwaway, what_happened
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
 from domain.errors import NotFound
 from domain.event import Recorded
@@ -51,7 +51,9 @@ def _rederive(
     replay = Replay(system, store, app.dossier.clock, uuid4(), READ_MODELS)
     outcome = replay.run(bundles, bundles.kind, lambda done, total: watch("replay", done, total))
     project(app, watch)
-    proof = Reconcile(system, store, READ_MODELS).run(bundles, lambda done: watch("reconcile", done, len(bundles)))
+    proof = Reconcile(system, tables_to_prove(app, live), READ_MODELS).run(
+        bundles, lambda done: watch("reconcile", done, len(bundles))
+    )
     plain: dict[str, Any] = as_plain(
         {
             "system": name,

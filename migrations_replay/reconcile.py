@@ -26,7 +26,8 @@ from migrations_replay.recorded import RecordedBundles
 from migrations_replay.replay import Recorded as RecordedBefore
 from migrations_replay.replay import as_recorded
 from migrations_replay.rows import RowName, expected_rows
-from projections.read_model import HoleInLog, Key, ReadModel, Row, fold_events
+from projections.dead_letters import DeadLetter, DeadLetters
+from projections.read_model import Key, ReadModel, Row, fold_events
 
 BATCH: Final = 500
 COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "approved", "erased", "missing", "extra", "unexplained")
@@ -88,6 +89,10 @@ class TablesToProve(Protocol):
 
     def unclaimed(self) -> list[RowName]:
         """Return read model and key of imported rows that no legacy record, or no owner, leads to."""
+        ...
+
+    def standing_still(self, streams: Collection[UUID]) -> Sequence[DeadLetter]:
+        """Return the events that halt any of these streams in a read model."""
         ...
 
 
@@ -271,6 +276,17 @@ class Reconcile:
             proof.counts.update(difference["outcome"] for difference in bundle.beside)
             proof.differences += bundle.differences + bundle.beside
         self._extra_rows(batch, {key for rows in expected for key in rows}, heads, proof)
+        self._standing_still(batch, proof)
+
+    def _standing_still(self, batch: Sequence[Facts], proof: Proof) -> None:
+        """Report records that stand still in a table: it says nothing of what happened to them since."""
+        owners = {stream.stream: facts for facts in batch for stream in facts.streams}
+        owners |= {record.snapshot: facts for facts in batch for record in facts.records.values()}
+        for letter in self.tables.standing_still(list(owners)):
+            root, place = owners[letter.stream].bundle.root, Place(letter.read_model, letter.stream, "*")
+            why = f"stands still at event {letter.version} ({letter.topic}): {letter.error}"
+            proof.counts["unexplained"] += 1
+            proof.differences.append(_difference(root.table, root.key, "", "unexplained", place, why))
 
     def _extra_rows(
         self, batch: Sequence[Facts], expected: set[RowName], heads: Mapping[UUID, tuple[int, int]], proof: Proof
@@ -299,7 +315,7 @@ class Reconcile:
         if len(key) == 1 or not went_on:
             return False
         events = [event for event in self.tables.load([key[0]])[key[0]] if event.position <= self.reached]
-        row = fold_events(model, {}, events).get(key)
+        row = _as_tables_fold(model, events).get(key)
         found = self.tables.rows(name[0], [key]).get(key)
         return row is not None and found is not None and not _columns_that_differ(found, row, frozenset())
 
@@ -311,7 +327,7 @@ class Reconcile:
             if len(model.key) == 1:  # its rows are streams of their own
                 continue
             for stream, events in logged.items():
-                folded = fold_events(model, {}, [event for event in events if event.position <= self.reached])
+                folded = _as_tables_fold(model, [event for event in events if event.position <= self.reached])
                 now = {key: row for key, row in folded.items() if row is not None and (name, key) not in expected}
                 found = self.tables.rows(name, list(now)) if now else {}
                 for key, row in now.items():
@@ -451,11 +467,10 @@ class _BundleProof:
         name = _row_name(place)
         model, key = self._reconcile.model(name[0]), name[1]
         rows: dict[Key, Row] = {}
-        origin, value = "", None
+        origin, value, halted = "", None, DeadLetters(model)
         for event in self._events(name):
-            rows = {
-                touched: row for touched, row in (rows | fold_events(model, rows, [event])).items() if row is not None
-            }
+            after_it = rows | fold_events(model, rows, [event], halted)
+            rows = {touched: row for touched, row in after_it.items() if row is not None}
             after = _at(rows.get(key, {}), place)
             if not same_stored(after, value):
                 origin, value = event.metadata.origin, after
@@ -483,11 +498,13 @@ class _BundleProof:
         events = self._events(name)
         at = name[0], name[1][0], len(events)
         if at not in self._folded:
-            try:
-                self._folded[at] = fold_events(self._reconcile.model(name[0]), {}, events)
-            except HoleInLog:
-                self._folded[at] = {}
+            self._folded[at] = _as_tables_fold(self._reconcile.model(name[0]), events)
         return self._folded[at].get(name[1])
+
+
+def _as_tables_fold(model: ReadModel, events: Sequence[Recorded]) -> FoldedRows:
+    """Return the rows of a stream by its log; an event that cannot be folded halts it, as it does in the tables."""
+    return fold_events(model, {}, events, DeadLetters(model))
 
 
 def _columns_that_differ(row: Row, expected: Row, but: frozenset[str]) -> set[str]:

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from adapters.errors import translated
 from adapters.postgres.case_queries import query_sql
+from adapters.postgres.dead_letters import kept_letters
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.read_store import PostgresReadStore, PostgresReadTransaction
 from domain.account import AccountErased
@@ -27,6 +28,7 @@ from migrations_replay.reconcile import OWNED
 from migrations_replay.replay import ERASED_DIGEST, Begun, OpenRun, Recorded
 from migrations_replay.rollback import LIVE_OWNED
 from projections.all import READ_MODELS
+from projections.dead_letters import DeadLetter
 from projections.read_model import Key, Row
 
 _PAGE = 5_000
@@ -227,6 +229,11 @@ class PostgresMigrationStore:
     def position(self) -> int:
         """Return the position all of the tables have come to."""
         return min(self._reads.positions(READ_MODELS).values())
+
+    def standing_still(self, streams: Collection[UUID]) -> list[DeadLetter]:
+        """Return the events that halt any of these streams in a read model."""
+        letters = kept_letters(self._reads, read_models=list(_MODELS), streams=list(streams))
+        return [DeadLetter(*letter[: len(DeadLetter._fields)]) for letter in letters]
 
     def heads(self, streams: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
         """Return version and position of the last event of each of these streams that exists."""

@@ -24,6 +24,7 @@ from adapters.bootstrap import Application
 from adapters.legacy import json_lines
 from adapters.legacy.json_lines import open_export
 from adapters.migration import Migration, has_findings, plan, run, run_status, verify, write_report
+from adapters.postgres.mapper import canonical_json
 from adapters.postgres.migration_store import run_lock
 from adapters.samples.contexts import write_sample
 from domain.access import Actor
@@ -31,8 +32,9 @@ from domain.account import ChangeContact
 from domain.command import Command
 from domain.contexts import Context
 from domain.errors import InputUnreadable, NotFound, RunConflict
+from domain.event import NewEvent
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
-from domain.profile import ResolveConflict, UpdateProfile
+from domain.profile import ProfileVerificationChanged, ResolveConflict, UpdateProfile, Verification
 from migrations_replay.bundle import BundleIndex
 from migrations_replay.document import UNREAD
 from migrations_replay.leaves import CLASSES, leaves
@@ -808,6 +810,25 @@ def test_of_several_places_of_a_leaf_the_worst_counts(live: Live) -> None:
 def test_a_row_that_says_it_is_of_another_event_is_noticed(live: Live, model: str, column: str) -> None:
     live.sql(f"UPDATE {model}.{model} SET {column} = {column} + 1000")
     assert not _is_green(live.verify())
+
+
+def test_records_that_stand_still_are_reported_and_stop_nothing(live: Live) -> None:
+    live.do(ChangeContact(account_id=live.account, email="b@x"))
+    found = live.app.events.load([live.account, live.profile])
+    account, profile = (found[stream][-1] for stream in (live.account, live.profile))
+    unreadable = canonical_json({"data": {"secret": "a secret"}, "meta": {}, "v": 1})
+    of_no_entry = ProfileVerificationChanged(status=Verification.VERIFIED, previous=Verification.UNVERIFIED, follows=9)
+    live.app.events.append_rows([(live.account, account.version + 1, "account.contact_changed", unreadable)])
+    live.app.events.append_bulk([NewEvent(live.profile, profile.version + 1, of_no_entry, account.metadata)])
+    report = live.verify()
+    assert has_findings(report)
+    standing = {entry["place"]: entry for entry in report["differences"] if "stands still" in str(entry["found"])}
+    assert {(entry["id"], entry["outcome"]) for entry in standing.values()} == {("u1", "unexplained")}
+    assert standing.keys() == {f"accounts/{live.account}/*", f"status_history/{live.profile}/*"}
+    assert report["reconcile"]["unexplained"] == len(standing)
+    assert "secret" not in str(report["differences"])
+    assert [entry["pointer"] for entry in report["differences"] if entry["outcome"] == "changed_live"] == ["/email"]
+    assert not run(live.app, live.migration, watch)["events"]["appended"]
 
 
 def test_true_is_not_one(new_app: Callable[[], Application], tmp_path: Path) -> None:

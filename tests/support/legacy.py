@@ -14,6 +14,7 @@ from migrations_replay.facts import NO_TIME, Facts, LegacySystem
 from migrations_replay.snapshots import bundle_events
 from migrations_replay.systems.contexts import SYSTEM
 from projections.all import READ_MODELS
+from projections.dead_letters import DeadLetter
 from projections.read_model import Key, Row, fold_events
 
 Line = bytes | str | dict[str, Any]
@@ -134,6 +135,9 @@ class MemoryTables:
         became = {row["became"] for row in self._rows["legacy_ids"].values()}
         roots = ("accounts", "cases", "companies", "collectives", "statuses")
         return [(model, key) for model in roots for key in self._rows[model] if key[0] not in became]
+
+    def standing_still(self, _: Collection[UUID]) -> list[DeadLetter]:
+        return []
 
     def position(self) -> int:
         return max((events[-1].position for events in self._events.values()), default=0)
