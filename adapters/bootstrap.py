@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool
 from adapters.errors import translated
 from adapters.master_key import master_keys
 from adapters.postgres.audit_log import PostgresAuditLog
+from adapters.postgres.case_queries import CaseQueries
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore
@@ -34,7 +35,7 @@ from domain.access import Actor
 from domain.service import Dossier
 from projections.all import READ_MODELS
 from projections.follow import catch_up
-from projections.read_model import ReadModel
+from projections.read_model import Key, ReadModel, Row
 from projections.rebuild import Rebuilt, Watch, rebuild
 
 _log = structlog.get_logger()
@@ -67,6 +68,16 @@ class Application:
     def people(self, actor: Actor) -> PeopleQueries:
         """Return the queries over the tables of people, as the actor may ask them."""
         return PeopleQueries(self.reads, self.readers, self.dossier.permissions(actor))
+
+    def cases(self, actor: Actor) -> CaseQueries:
+        """Return the queries over the tables of cases, as the actor may ask them."""
+        return CaseQueries(self.reads, self.readers, self.dossier.permissions(actor))
+
+    def find(self, model: ReadModel, key: Key, actor: Actor) -> Row | None:
+        """Return the row with this key, None where there is none that the actor may read."""
+        with self.readers.reading(self.dossier.permissions(actor)) as connection:
+            rows = self.reads.fetch_in(connection, model, **dict(zip(model.key, key, strict=True)))
+        return rows[0] if rows else None
 
     def initialise(self) -> None:
         """Create whatever is not there yet: the store, its guards, the tree over it, the tables of the read models."""

@@ -15,10 +15,11 @@ from typing import Final
 from uuid import UUID
 
 from adapters.bootstrap import Application
-from adapters.postgres.case_queries import CaseFilters, CaseQueries, Within
+from adapters.postgres.case_queries import CaseFilters, Within
 from adapters.postgres.mapper import encode
 from benchmarks.harness import Latency, Pair, Result, Server, latency, summarise
 from benchmarks.workload import EventRow, batches
+from domain.access import Actor
 from domain.case import CASE, CaseOpened, ChangeCaseStatus
 from domain.collective import CollectiveOpened
 from domain.company import CompanyRegistered
@@ -77,7 +78,7 @@ class World:
     def __init__(self, app: Application) -> None:
         self._app = app
         self._rng = random.Random(SEED)
-        self._queries = CaseQueries(app.reads)
+        self._queries = app.cases(Actor.operator())
         self._companies = self._ids(COMPANIES)
         self._cases: list[UUID] = []
         self.kinds: dict[str, Callable[[], Query]] = {

@@ -61,8 +61,8 @@ def cases(  # noqa: PLR0913 – an option each
     undetermined = status == UNDETERMINED
     with opened() as app_:
         app_.catch_up()
-        _, permissions = reading(app_, actor)
-        queries = CaseQueries(app_.reads)
+        who, permissions = reading(app_, actor)
+        queries = app_.cases(who)
         found = {
             kind: record_of(app_, name, permissions, kind) if name else None
             for kind, name in _named(company, collective, after)
@@ -92,9 +92,9 @@ def stats(*, actor: ActorOption = None, as_json: AsJson = False) -> None:
     out, now = Output(as_json=as_json), datetime.now(UTC)
     with opened() as app_:
         app_.catch_up()
-        _, permissions = reading(app_, actor)
+        who, permissions = reading(app_, actor)
         access.check_read(permissions, None)
-        queries = CaseQueries(app_.reads)
+        queries = app_.cases(who)
         totals = queries.totals(local_day(now))
         by_status = _in_order(app_, queries.status_totals(now))
     found = [_total(total) for total in by_status]
@@ -135,7 +135,7 @@ def _within(
     mine = queries.companies_of(account) if account else frozenset()
     asked: list[UUID | None] = [company] if company else []
     if collective:
-        process = app_.reads.find(collectives.MODEL, (collective,))
+        process = app_.find(collectives.MODEL, (collective,), permissions.actor)
         asked.append(process["company_id"] if process else None)
     if not asked:
         return Within(sorted(mine), account)

@@ -15,7 +15,7 @@ from adapters.cli.happened import as_dict, of_record, print_happened
 from adapters.cli.output import Output, shortened
 from adapters.cli.session import MODELS, ActorOption, AsJson, Kind, RecordId, opened, reading, record_of, well_formed
 from adapters.cli.times import KnownAt, known_at_moment, moment
-from adapters.postgres.case_queries import CaseQueries
+from domain.access import Actor, Permissions
 from domain.account import ACCOUNT
 from domain.collective import computed_status
 from domain.errors import NotFound
@@ -90,16 +90,18 @@ def show(
     if then_at is not None and kind not in ("case", "profile", "billing"):
         raise typer.BadParameter("--as-of is for a case, profile or billing account: only they have a status history")
     with opened() as app:
-        stream, events = _shown_history(app, record_id, actor, kind)
-        row = _row(app, MODELS[kind], stream, events, at)
+        app.catch_up()
+        who, permissions = reading(app, actor)
+        stream, events = _shown_history(app, record_id, permissions, kind)
+        row = _row(app, who, MODELS[kind], events, at)
         if row is None:
             then = f" known at {known_at}" if known_at else ""
             raise NotFound(
                 f"there is no {kind} {stream}{then}", field="id", hint=f"`dossier history {stream}` shows its events"
             )
         if then_at is not None:
-            row |= _status_then(app, row, events, then_at, at)
-        row |= _belongings(app, kind, row, events, at)
+            row |= _status_then(app, who, row, events, then_at, at)
+        row |= _belongings(app, who, kind, row, events, at)
     out.json(row)
     out.pairs(row, title=kind)
     out.next(f"`dossier explain {stream}` tells where each value came from")
@@ -109,7 +111,8 @@ def history(record_id: RecordId, *, actor: ActorOption = None, as_json: AsJson =
     """Show every event of a record, oldest first: who did it, when, why, and what it changed."""
     out = Output(as_json=as_json)
     with opened() as app:
-        stream, events = _history(app, record_id, actor)
+        app.catch_up()
+        stream, events = _history(app, record_id, reading(app, actor)[1])
     happened = of_record(_model_for(events), events)
     out.json({"stream": stream, "events": [as_dict(one) for one in happened]})
     print_happened(out, happened)
@@ -125,7 +128,8 @@ def explain(
     """Tell which event set each value of a record, who did it, and which legacy record it came from."""
     out = Output(as_json=as_json)
     with opened() as app:
-        stream, events = _history(app, record_id, actor)
+        app.catch_up()
+        stream, events = _history(app, record_id, reading(app, actor)[1])
     found = explain_events(_model_of(stream, events), events)
     chosen = [entry for name, entry in found.items() if field is None or name == field or name.startswith(f"{field}/")]
     if field is not None and not chosen:
@@ -150,18 +154,18 @@ def print_explained(out: Output, stream: UUID, chosen: Sequence[Explained]) -> N
 
 
 def _history(
-    app: Application, record_id: str, actor: str | None, kind: Kind | None = None
+    app: Application, record_id: str, permissions: Permissions, kind: Kind | None = None
 ) -> tuple[UUID, list[Recorded]]:
-    """Return the stream an id names and its events, for somebody who may read them."""
-    app.catch_up()
-    who, permissions = reading(app, actor)
+    """Return the stream an id names and its events, for somebody who may read them; the tables must have caught up."""
     stream = record_of(app, record_id, permissions, kind)
-    return stream, app.dossier.history(stream, actor=who)
+    return stream, app.dossier.history(stream, actor=permissions.actor)
 
 
-def _shown_history(app: Application, record_id: str, actor: str | None, kind: Kind) -> tuple[UUID, list[Recorded]]:
+def _shown_history(
+    app: Application, record_id: str, permissions: Permissions, kind: Kind
+) -> tuple[UUID, list[Recorded]]:
     try:
-        return _history(app, record_id, actor, kind)
+        return _history(app, record_id, permissions, kind)
     except NotFound as missing:
         if kind != "status":
             raise
@@ -170,19 +174,19 @@ def _shown_history(app: Application, record_id: str, actor: str | None, kind: Ki
 
 
 def _row(
-    app: Application, model: ReadModel, stream: UUID, events: Sequence[Recorded], at: datetime | int | None
+    app: Application, who: Actor, model: ReadModel, events: Sequence[Recorded], at: datetime | int | None
 ) -> Row | None:
     if at is not None:
         return row_known_at(model, events, at)
-    return app.reads.find(model, (stream,))
+    return app.find(model, (events[0].stream,), who)
 
 
 def _status_then(
-    app: Application, row: Row, events: Sequence[Recorded], then: datetime, at: datetime | int | None
+    app: Application, who: Actor, row: Row, events: Sequence[Recorded], then: datetime, at: datetime | int | None
 ) -> Row:
     """Return the status part of a record as it was at a time: as we know it now, or as we knew it at `at`."""
     if at is None:
-        entry = CaseQueries(app.reads).status_as_of(events[0].stream, then)
+        entry = app.cases(who).status_as_of(events[0].stream, then)
     else:
         entry = in_force(rows_known_at(status_history.MODEL, events, at), then)
     if "verification" in row:
@@ -194,7 +198,9 @@ def _status_then(
     return found | ({"due_on": found["delivery_date"]} if "due_on" in row else {})
 
 
-def _belongings(app: Application, kind: Kind, row: Row, events: Sequence[Recorded], at: datetime | int | None) -> Row:
+def _belongings(
+    app: Application, who: Actor, kind: Kind, row: Row, events: Sequence[Recorded], at: datetime | int | None
+) -> Row:
     """Return what belongs to a record; what other streams hold of it is left out where it is shown as it was known."""
     match kind:
         case "account":
@@ -205,7 +211,7 @@ def _belongings(app: Application, kind: Kind, row: Row, events: Sequence[Recorde
             found = rows_known_at(messages.MODEL, events, at)
             return {"messages": [{name: message[name] for name in _OF_MESSAGE} for message in found]}
         case "collective" if at is None:
-            counts = CaseQueries(app.reads).statuses_in(row["collective_id"])
+            counts = app.cases(who).statuses_in(row["collective_id"])
             return {
                 "status": computed_status(counts) or None,
                 "cases": [{"status": status, "cases": count} for status, count in counts.items()],

@@ -13,7 +13,6 @@ from adapters.cli.output import Output
 from adapters.cli.session import ActorOption, AsJson, RecordId, opened, reading, record_of
 from adapters.cli.statuses import UNDETERMINED
 from adapters.cli.times import KnownAt, duration, known_at_moment
-from adapters.postgres.case_queries import CaseQueries
 from domain.access import Permissions
 from domain.errors import NotFound
 from projections import accounts, status_history
@@ -45,7 +44,7 @@ def timeline(
                 f"{stream} has no status history", field="id", hint="a case, a profile or a billing account has one"
             )
         if at is None:
-            entries = CaseQueries(app.reads).timeline(stream)
+            entries = app.cases(who).timeline(stream)
         else:
             entries = sorted(rows_known_at(status_history.MODEL, events, at), key=itemgetter(*_ORDER))
     shown = [entry for entry in entries if everything or not entry["superseded"]]

@@ -12,7 +12,7 @@ from uuid import uuid5
 from adapters.cli.statuses import UNDETERMINED
 from adapters.cli.times import duration
 from adapters.demo.stage import OPERATOR, Stage
-from adapters.postgres.case_queries import CaseFilters, CaseQueries, Within
+from adapters.postgres.case_queries import CaseFilters, Within
 from domain.access import Actor, Role
 from domain.account import GrantRole, RegisterAccount
 from domain.case import ChangeCaseStatus, CorrectCaseStatus, OpenCase, RemoveCaseStatus
@@ -40,7 +40,7 @@ class Cases:
 
     def __init__(self, stage: Stage) -> None:
         self._stage, self._app = stage, stage.app
-        self._queries = CaseQueries(stage.app.reads)
+        self._queries = stage.app.cases(OPERATOR)
         self._receipts: list[Receipt] = []
 
     def live(self, title: str) -> None:
@@ -144,7 +144,8 @@ class Cases:
         self._stage.command_refused(skipped, OPERATOR, RuleViolated)
         client = Actor.of_account(CLIENT)
         self._app.catch_up()
-        listed = self._queries.page(CaseFilters(), SHOWN, Within(sorted(self._queries.companies_of(CLIENT)), CLIENT))
+        asks = self._app.cases(client)
+        listed = asks.page(CaseFilters(), SHOWN, Within(sorted(asks.companies_of(CLIENT)), CLIENT))
         self._stage.expect(
             "the client sees other cases than its own", holds=[row["case_id"] for row in listed] == [CASE]
         )

@@ -1,4 +1,4 @@
-"""What the reading side asks of the tables of cases: pages, timelines, statistics, memberships.
+"""What the reading side asks of the tables of cases, each question by somebody: row-level security stands behind it.
 
 The statements are files (`queries/<name>.sql`); all that varies in them is passed as parameters.
 """
@@ -15,9 +15,10 @@ from uuid import UUID
 
 from psycopg import Connection, sql
 
-from adapters.errors import translated
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import PostgresReadStore, json_cursor
+from adapters.postgres.readers import Readers
+from domain.access import Permissions
 from projections import cases, collectives, companies, company_members, migration_runs, status_history
 from projections.read_model import ReadModel, Row
 
@@ -69,10 +70,10 @@ class StatusTotal(NamedTuple):
 
 
 class CaseQueries:
-    """The queries over the tables of a read store."""
+    """The queries of one actor. What the actor may not read is not there for them."""
 
-    def __init__(self, reads: PostgresReadStore) -> None:
-        self._reads = reads
+    def __init__(self, reads: PostgresReadStore, readers: Readers, permissions: Permissions) -> None:
+        self._reads, self._readers, self._permissions = reads, readers, permissions
         self._statements: dict[str, sql.Composed] = {}
 
     def page(self, filters: CaseFilters, limit: int, within: Within | None = None) -> list[Row]:
@@ -136,13 +137,13 @@ class CaseQueries:
         return sql.SQL(query_sql(name)).format(**parts)
 
     def _rows(self, model: ReadModel, name: str, given: Mapping[str, Any]) -> list[Row]:
-        with translated(), self._reads.pool.connection() as connection:
+        with self._readers.reading(self._permissions) as connection:
             found = self._found(connection, self.statement(connection, name, model), given)
             table = self._reads.table(connection, model)
             return [table.row(values) for values in found]
 
     def _values(self, name: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        with translated(), self._reads.pool.connection() as connection:
+        with self._readers.reading(self._permissions) as connection:
             return self._found(connection, self.statement(connection, name), given)
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -233,7 +234,7 @@ class PostgresMigrationStore:
     def standing_still(self, streams: Collection[UUID]) -> list[DeadLetter]:
         """Return the events that halt any of these streams in a read model."""
         letters = kept_letters(self._reads, read_models=list(_MODELS), streams=list(streams))
-        return [DeadLetter(*letter[: len(DeadLetter._fields)]) for letter in letters]
+        return [DeadLetter(*of) for of in map(attrgetter(*DeadLetter._fields), letters)]
 
     def heads(self, streams: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
         """Return version and position of the last event of each of these streams that exists."""

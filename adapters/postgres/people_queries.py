@@ -59,11 +59,11 @@ class PeopleQueries:
     def account(self, account: UUID) -> tuple[Row, Row | None] | None:
         """Return an account with its active profile, None where it has none; None for no such account."""
         with self._readers.reading(self._permissions) as connection:
-            found = self._keyed(connection, accounts.MODEL, account)
-            if found is None:
-                return None
-            active = found["active_profile_id"]
-            return found, self._keyed(connection, profiles.MODEL, active) if active else None
+            for found in self._reads.fetch_in(connection, accounts.MODEL, account_id=account):
+                active = found["active_profile_id"]
+                mine = self._reads.fetch_in(connection, profiles.MODEL, profile_id=active) if active else []
+                return found, mine[0] if mine else None
+        return None
 
     def profiles_of(self, account: UUID) -> list[Row]:
         """Return all profiles of an account, the oldest first."""
@@ -115,12 +115,6 @@ class PeopleQueries:
             table = self._reads.table(connection, model)
             width = len(table.columns)
             return [(table.row(values[:width]), values[width:]) for values in found]
-
-    def _keyed(self, connection: Conn, model: ReadModel, key: UUID) -> Row | None:
-        table = self._reads.table(connection, model)
-        where = sql.SQL(" WHERE {} = %s").format(sql.Identifier(model.key[0]))
-        values = json_cursor(connection).execute(table.select + where, [key]).fetchone()
-        return None if values is None else table.row(values)
 
 
 def _contained(fields: Mapping[str, Any]) -> Jsonb | None:

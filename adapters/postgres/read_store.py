@@ -238,11 +238,15 @@ class PostgresReadStore:
     def fetch(self, model: ReadModel, **equals: Any) -> list[Row]:
         """Return the rows whose columns have these values, all rows without any, ordered by key."""
         with translated(), self.pool.connection() as connection:
-            table = self.table(connection, model)
-            where = sql.SQL(" AND ").join(_is(name, value) for name, value in equals.items())
-            query = table.select + (sql.SQL(" WHERE ") + where if equals else sql.SQL("")) + table.order
-            known = [value for value in equals.values() if value is not None]
-            return [table.row(values) for values in json_cursor(connection).execute(query, known)]
+            return self.fetch_in(connection, model, **equals)
+
+    def fetch_in(self, connection: Conn, model: ReadModel, **equals: Any) -> list[Row]:
+        """Return what `fetch` does, as a transaction sees it."""
+        table = self.table(connection, model)
+        where = sql.SQL(" AND ").join(_is(name, value) for name, value in equals.items())
+        query = table.select + (sql.SQL(" WHERE ") + where if equals else sql.SQL("")) + table.order
+        known = [value for value in equals.values() if value is not None]
+        return [table.row(values) for values in json_cursor(connection).execute(query, known)]
 
     def table(self, connection: Conn, model: ReadModel) -> Table:
         """Return the table of a read model; its columns are looked up once."""

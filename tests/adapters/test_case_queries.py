@@ -15,18 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.bootstrap import Application
-from adapters.postgres.case_queries import CaseFilters, CaseQueries, Within
+from adapters.postgres.case_queries import CaseFilters, Within
+from domain.access import Actor
+from domain.account import DeactivateAccount, RegisterAccount
 from domain.case import (
     ChangeCaseStatus,
     OpenCase,
     RemoveCaseStatus,
 )
+from domain.company import AddCompanyMember
 from domain.wall_clock import local_day
 from projections import cases, status_history
 from projections.as_of import in_force, rows_known_at
 from tests.adapters.test_cli import fine
 from tests.support.application import application_at
-from tests.support.case_world import World, day, only_this_database, populated
+from tests.support.case_world import OPERATOR, World, day, only_this_database, populated
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,9 +61,9 @@ def test_the_table_and_the_fold_agree_on_what_held_then(world: World, changes: l
     case = uuid4()
     world.do(OpenCase(case_id=case))
     for at, status in changes:
-        if status is None and not CaseQueries(world.app.reads).timeline(case):
+        if status is None and not world.app.cases(OPERATOR).timeline(case):
             continue
-        active = [entry["entry"] for entry in CaseQueries(world.app.reads).timeline(case) if entry["is_active"]]
+        active = [entry["entry"] for entry in world.app.cases(OPERATOR).timeline(case) if entry["is_active"]]
         if status is not None:
             world.do(ChangeCaseStatus(case_id=case, status=status, effective_at=day(at), notes="so"))
         elif active:
@@ -69,9 +72,40 @@ def test_the_table_and_the_fold_agree_on_what_held_then(world: World, changes: l
     events = world.app.events.load([case])[case]
     entries = rows_known_at(status_history.MODEL, events, None)
     for at in range(-1, 6):
-        from_table = CaseQueries(world.app.reads).status_as_of(case, day(at))
+        from_table = world.app.cases(OPERATOR).status_as_of(case, day(at))
         folded = in_force(entries, day(at))
         assert (from_table and from_table["entry"]) == (folded and folded["entry"])
+
+
+def test_nobody_is_answered_about_what_they_may_not_read(app: Application, world: World) -> None:
+    """Asked without saying within what, so that nothing but row-level security stands in the way."""
+
+    def seen(account: UUID) -> tuple[set[UUID], set[UUID]]:
+        asks = app.cases(Actor.of_account(account))
+        every = [world.case, world.collective_case, world.other_case, world.other_collective_case]
+        told = {case for case in every if asks.timeline(case) or asks.status_as_of(case, day(90))}
+        return {row["case_id"] for row in asks.page(CaseFilters(), 1000)}, told
+
+    app.catch_up()
+    theirs = {world.case, world.collective_case}
+    assert seen(world.client) == (theirs, theirs)
+    assert seen(world.person) == (set(), set())
+    client, other = Actor.of_account(world.client), Actor.of_account(world.other_client)
+    assert app.cases(client).statuses_in(world.collective) == {"deferido": 1}
+    assert app.cases(other).statuses_in(world.collective) == {}
+    assert app.cases(other).companies_of(world.client) == frozenset()
+    assert app.cases(client).totals(local_day(datetime.now(UTC)))["total"] == 2
+    assert {total.status for total in app.cases(client).status_totals(day(90))} >= {"exigencia", "deferido"}
+    assert "rnm" not in {total.status for total in app.cases(client).status_totals(day(90))}
+    assert app.find(cases.MODEL, (world.case,), client) is not None
+    assert app.find(cases.MODEL, (world.case,), other) is None
+    gone = uuid4()
+    world.do(RegisterAccount(account_id=gone), AddCompanyMember(company_id=world.company, account_id=gone, role="HR"))
+    app.catch_up()
+    assert seen(gone) == (theirs, theirs)
+    world.do(DeactivateAccount(account_id=gone, reason="asked"))
+    app.catch_up()
+    assert seen(gone) == (set(), set())
 
 
 MANY: Final = 24_000
@@ -185,7 +219,7 @@ def test_each_query_uses_an_index(name: str, crowded: tuple[Application, psycopg
     if wanted["due_before"]:
         wanted["due_before"] = local_day(datetime.now(UTC))
     with app.pool.connection() as pooled:
-        query = CaseQueries(app.reads).statement(pooled, statement, MODEL_OF.get(statement))
+        query = app.cases(OPERATOR).statement(pooled, statement, MODEL_OF.get(statement))
     plan = "\n".join(line for (line,) in connection.execute(b"EXPLAIN " + query.as_bytes(connection), wanted))
     assert "Seq Scan" not in plan, plan
     used = set(re.findall(r"(?:using|Index Scan on) (\w+)", plan))
@@ -194,7 +228,7 @@ def test_each_query_uses_an_index(name: str, crowded: tuple[Application, psycopg
 
 def test_what_the_queries_find_on_big_tables(crowded: tuple[Application, psycopg.Connection[Any]]) -> None:
     app, _ = crowded
-    queries = CaseQueries(app.reads)
+    queries = app.cases(OPERATOR)
     within = Within([COMPANY])
     direct = [n for n in range(1, MANY + 1) if n % 300 == 7 and n % 6]
     joint = [n for n in range(1, MANY + 1) if not n % 6 and n % 600 % 300 == 7]

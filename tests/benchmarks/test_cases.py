@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from adapters.bootstrap import Application
-from adapters.postgres.case_queries import CaseQueries
 from benchmarks.cases import CHANGES, World, results
 from benchmarks.harness import Latency
 from projections import cases, status_history
+from tests.support.case_world import OPERATOR
 
 
 def test_the_read_models_hold_what_the_events_say(app: Application) -> None:
@@ -18,7 +18,7 @@ def test_the_read_models_hold_what_the_events_say(app: Application) -> None:
     assert len(rows) == 200
     assert len(app.reads.fetch(status_history.MODEL)) == 200 * CHANGES
     for row in rows[:20]:
-        entries = CaseQueries(app.reads).timeline(row["case_id"])
+        entries = app.cases(OPERATOR).timeline(row["case_id"])
         assert [entry["entry"] for entry in entries] == list(range(2, CHANGES + 2))
         assert [entry["status"] for entry in entries if entry["is_active"]] == [row["status"]]
 
