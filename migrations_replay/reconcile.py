@@ -491,10 +491,7 @@ class _BundleProof:
         return [event for event in self._loaded[stream] if event.position <= upto]
 
     def _fold(self, name: RowName) -> Row | None:
-        """Return the row by the log of its stream, None where that cannot be folded.
-
-        Rows of one stream are folded together, and but once.
-        """
+        """Return the row by the log of its stream. Rows of one stream are folded together, and but once."""
         events = self._events(name)
         at = name[0], name[1][0], len(events)
         if at not in self._folded:

@@ -278,7 +278,7 @@ def test_a_rebuild_under_way_swaps_in_nothing_of_who_is_erased_meanwhile(
             with app.pool.connection() as connection:
                 connection.execute("ANALYZE next_accounts.accounts; ANALYZE next_profiles.profiles")
             assert all(secret.encode() in _everything(app) for secret in SECRETS[:-1])
-            erase(app, person, "asked", OPERATOR, tmp_path / JOURNAL)
+            erase(app, person, "asked", OPERATOR, tmp_path)
             assert app.shadows().state() is not None  # it goes on
         enter(shadow, now)
 
