@@ -12,13 +12,13 @@ from typing import Literal
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-Cut = Literal["before the request", "after the reply"]
+Cut = Literal["before the request", "with the request", "after the reply"]
 READY = b"Z\x00\x00\x00\x05"
 
 
 class Proxy:
-    """Forwards bytes. Once armed, it breaks the connection that sends the marker, before it is passed on or after
-    the server answered it; with `refuse` set it takes no further connections."""
+    """Forwards bytes. Once armed, it breaks the connection that sends the marker, before it is passed on, as soon as it
+    was, or after the server answered it; with `refuse` set it takes no further connections."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream

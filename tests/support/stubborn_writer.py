@@ -23,10 +23,12 @@ from domain.service import Append
 from tests.support.writer import registered
 
 THREADS: Final = 12
+ENDED: Final = 0.002
+"""How often the thread that leads a group is ended before it is written, and how often after."""
 
 
 class Writer:
-    """One thread: appends to its two streams, one to three events a request."""
+    """One thread: appends to its two streams, one to three events a request, and reads what it wrote."""
 
     def __init__(self, store: PostgresEventStore, say: Callable[..., None], stop: threading.Event) -> None:
         self._store, self._say, self._stop = store, say, stop
@@ -44,6 +46,7 @@ class Writer:
                 return
             for new in wanted.events:
                 self._versions[new.stream] = new.version
+            self._look(wanted.command_id)
 
     def _next(self) -> Append:
         command_id, versions = uuid4(), dict(self._versions)
@@ -70,9 +73,34 @@ class Writer:
                 return True
         return False
 
+    def _look(self, command_id: UUID) -> None:
+        """See whether what was written is read, and nothing else: nobody else writes to these streams."""
+        try:
+            since = self._store.load_since({stream: max(0, version - 1) for stream, version in self._versions.items()})
+        except (StoreUnavailable, StoreBusy):
+            return
+        found = {stream: events[-1].version if events else 0 for stream, events in since.events.items()}
+        if found != self._versions:
+            self._say(command=str(command_id), told="read otherwise")
+
 
 def _plain(receipt: Any) -> list[Any]:
     return [str(part) if isinstance(part, UUID) else part for part in receipt]
+
+
+def _sometimes_ended(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what writes a group, in a thread that may be ended at it."""
+
+    def carry_out(group: Any) -> Any:
+        chance = random.random()
+        if chance < ENDED:
+            raise SystemExit
+        answers = write(group)
+        if chance > 1 - ENDED:
+            raise SystemExit
+        return answers
+
+    return carry_out
 
 
 def main(url: str) -> None:
@@ -80,19 +108,33 @@ def main(url: str) -> None:
     pool = open_pool(url, size=6, lock_timeout_ms=2_000)
     pool.timeout = 3.0
     lock, stop = threading.Lock(), threading.Event()
+    threads: list[threading.Thread] = []
 
     def say(**line: Any) -> None:
         with lock:
             print(json.dumps(line), flush=True)
 
     store = PostgresEventStore(pool)
-    threads = [threading.Thread(target=Writer(store, say, stop).run) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
+    groups = store._appends._groups
+    groups._carry_out = _sometimes_ended(groups._carry_out)
+
+    def write() -> None:
+        try:
+            Writer(store, say, stop).run()
+        except SystemExit:
+            say(ended=1)
+            start()
+
+    def start() -> None:
+        threads.append(threading.Thread(target=write))
+        threads[-1].start()
+
+    for _ in range(THREADS):
+        start()
     sys.stdin.read()
     stop.set()
-    for thread in threads:
-        thread.join()
+    while threads:
+        threads.pop().join()
     pool.close()
 
 
