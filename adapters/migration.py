@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 from uuid import uuid4
 
-import orjson
-
 from adapters.bootstrap import Application
 from adapters.garbage import rare_collections
 from adapters.legacy.json_lines import LineFiles
 from adapters.legacy.source import open_source
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
+from adapters.spilled import Spilled, report_json
 from domain.errors import InputUnreadable, NotFound
 from migrations_replay.approvals import Approvals
 from migrations_replay.bundle import Bundle, BundleIndex, Selection
@@ -105,14 +104,14 @@ def verify(app: Application, migration: Migration, watch: Watch) -> dict[str, An
     """Reconcile the tables with the source and return the report; writes nothing to the log."""
     with rare_collections(), _opened(migration, watch) as (source, selection):
         began = time.monotonic()
-        outcome = Outcome(uuid4())
+        outcome = Outcome.kept_in(Spilled, uuid4())
         for record in selection.set_aside():
             outcome.take_aside(record)
         project(app, watch)
         tables = tables_to_prove(app)
         recorded = tables.recorded_keys(migration.system.name)
         gone = find_gone(migration.system, selection.index, recorded, selection.keys)
-        outcome.gone += [entry | {"deleted": False} for entry in gone.entries]
+        outcome.gone.extend(entry | {"deleted": False} for entry in gone.entries)
         proof = _reconcile(migration, tables, selection, watch, outcome.take)
         report = _report(migration, "verify", source, selection, outcome, proof, tables)
         return report | {"timing": {"reconcile_s": since(began)}}
@@ -161,15 +160,11 @@ def write_report(report: dict[str, Any], path: Path) -> None:
     """Write a report as `.json` or `.md`, readable by its owner alone: it names people's values."""
     if path.suffix not in (".json", ".md"):
         raise InputUnreadable(f"a report is .json or .md, not {path.suffix!r}", field="report")
-    body = (
-        markdown(report).encode("utf-8", "replace")
-        if path.suffix == ".md"
-        else orjson.dumps(report, option=orjson.OPT_INDENT_2)
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.chmod(0o600)
-    path.write_bytes(body)
+    with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        file.writelines([markdown(report)] if path.suffix == ".md" else report_json(report))
 
 
 def _run(
@@ -181,7 +176,9 @@ def _run(
         read = time.monotonic()
         project(live or app, watch)  # what was recorded before is looked up in the tables
         gone = find_gone(migration.system, selection.index, store.recorded_keys(migration.system.name), selection.keys)
-        replay = Replay(migration.system, store, app.dossier.clock, uuid4(), READ_MODELS, migration.batch_events)
+        replay = Replay(
+            migration.system, store, app.dossier.clock, uuid4(), READ_MODELS, migration.batch_events, entries=Spilled
+        )
         outcome = replay.run(
             selection,
             source.kind,
@@ -268,7 +265,7 @@ def _reconcile(
     watch: Watch,
     derived: Callable[[Facts], None] | None = None,
 ) -> Proof:
-    reconcile = Reconcile(migration.system, store, READ_MODELS, migration.approvals)
+    reconcile = Reconcile(migration.system, store, READ_MODELS, migration.approvals, Spilled)
     return reconcile.run(selection, lambda done: watch("reconcile", done, len(selection)), derived)
 
 
@@ -308,8 +305,8 @@ def _report(
 ) -> dict[str, Any]:
     system = migration.system
     roots = None if selection.roots is None else [root.key for root in selection.roots if root.table == system.root]
-    shared = store.shared_contacts(system.name, roots)
     counts = store.counts(system.name, roots)
+    outcome.findings.extend(shared_contact_findings(system.root, store.shared_contacts(system.name, roots)))
     report = {
         "system": system.name,
         "run_id": str(outcome.run_id),
@@ -318,7 +315,6 @@ def _report(
         "mapping_version": system.mapping_version,
         "source": {"kind": source.kind, "tables": selection.index.rows},
         **what_happened(outcome),
-        "findings": outcome.findings + shared_contact_findings(system.root, shared),
         "stats": system.stats(outcome, counts),
         "reconcile": proof.as_dict(),
         "differences": proof.differences,

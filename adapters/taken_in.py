@@ -11,6 +11,7 @@ from adapters.bootstrap import Application
 from adapters.garbage import rare_collections
 from adapters.migration import Watch, project, since, tables_to_prove, throwaway, what_happened
 from adapters.postgres.migration_store import PostgresMigrationStore, run_lock
+from adapters.spilled import Spilled
 from domain.errors import NotFound
 from domain.event import Recorded
 from migrations_replay.facts import LegacySystem
@@ -48,12 +49,11 @@ def _rederive(
 
     began = time.monotonic()
     bundles = RecordedBundles(system, load, dict(_recorded(system, store, only)))
-    replay = Replay(system, store, app.dossier.clock, uuid4(), READ_MODELS)
+    replay = Replay(system, store, app.dossier.clock, uuid4(), READ_MODELS, entries=Spilled)
     outcome = replay.run(bundles, bundles.kind, lambda done, total: watch("replay", done, total))
     project(app, watch)
-    proof = Reconcile(system, tables_to_prove(app, live), READ_MODELS).run(
-        bundles, lambda done: watch("reconcile", done, len(bundles))
-    )
+    reconcile = Reconcile(system, tables_to_prove(app, live), READ_MODELS, entries=Spilled)
+    proof = reconcile.run(bundles, lambda done: watch("reconcile", done, len(bundles)))
     plain: dict[str, Any] = as_plain(
         {
             "system": name,

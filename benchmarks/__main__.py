@@ -16,7 +16,21 @@ from rich.table import Table
 
 from adapters.logging import configure_logging
 from adapters.settings import Settings
-from benchmarks import append, audit, beside, bulk, cases, follow, hot_rows, load, migrate, rebuild, sealing, stages
+from benchmarks import (
+    append,
+    audit,
+    beside,
+    bulk,
+    cases,
+    follow,
+    hot_rows,
+    load,
+    memory,
+    migrate,
+    rebuild,
+    sealing,
+    stages,
+)
 from benchmarks.harness import RUNS, Result, facts, server
 
 Measure = Callable[..., list[Result]]
@@ -26,6 +40,7 @@ GROUPS: Final[dict[str, Measure]] = {
     "beside": beside.run,
     "bulk": bulk.run,
     "migrate": migrate.run,
+    "memory": memory.run,
     "rebuild": rebuild.run,
     "follow": follow.run,
     "cases": cases.run,
@@ -33,7 +48,7 @@ GROUPS: Final[dict[str, Measure]] = {
     "audit": audit.run,
     "sealing": sealing.run,
 }
-SIZED: Final = ("rebuild", "follow", "beside")
+SIZED: Final = ("migrate", "memory", "rebuild", "follow", "beside")
 LATEST: Final = Path(__file__).parent / "latest.json"
 
 

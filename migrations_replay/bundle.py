@@ -200,10 +200,10 @@ class BundleIndex:
         self._keys: dict[str, dict[str, int]] = {table: {} for table in self.tables}
         self._names: dict[str, set[str]] = {name: set() for name, shape in system.tables.items() if shape.named_by}
         self._ones: dict[tuple[int, str], int] = {}
-        self._table, self._line, self._length = array("H"), array("Q"), array("Q")
-        self._offset, self._next, self._last_of = array("Q"), array("q"), array("q")
-        self._root_of = array("q")
-        self._roots = array("q")
+        self._table, self._line, self._length = array("H"), array("I"), array("I")
+        self._offset, self._next, self._last_of = array("Q"), array("i"), array("i")
+        self._root_of = array("i")
+        self._roots = array("i")
         self._refusals: list[_Refusal] = []
         self._refused: dict[tuple[int, str], _Refusal] = {}
         self._refused_bytes: set[tuple[int, str, bytes]] = set()

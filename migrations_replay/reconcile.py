@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.event import IMPORTER, LIVE, Recorded
 from migrations_replay.approvals import Approvals, leaf_name
 from migrations_replay.bundle import Bundle, BundleIndex, Selection
 from migrations_replay.convert import same_stored
+from migrations_replay.entries import Entries, Entry, NewEntries
 from migrations_replay.facts import Expected, Facts, LegacySystem, Place, RecordFacts, StreamFacts
 from migrations_replay.given_back import BundleRows, not_given_back
 from migrations_replay.leaves import CLASSES, MAPPED, QUARANTINED, count_leaves, leaf_steps
@@ -29,7 +30,7 @@ from migrations_replay.rows import RowName, expected_rows
 from projections.dead_letters import DeadLetter, DeadLetters
 from projections.read_model import Key, ReadModel, Row, fold_events
 
-BATCH: Final = 500
+BATCH: Final = 100
 COUNTED: Final = ("equal", *CLASSES[1:], "changed_live", "approved", "erased", "missing", "extra", "unexplained")
 
 BREACHES: Final = ("missing", "extra", "unexplained")
@@ -100,28 +101,32 @@ class TablesToProve(Protocol):
 class Proof:
     """The outcome of a reconcile; `differences` names every leaf that is not as it must be, changed live or not."""
 
+    approvals: Approvals = field(default_factory=dict)
     records: int = 0
     leaves: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    differences: list[dict[str, Any]] = field(default_factory=list)
-    unused_approvals: list[str] = field(default_factory=list)
+    differences: Entries = field(default_factory=list[Entry])
+    _used: set[str] = field(default_factory=set)
 
-    def approve(self, approvals: Approvals) -> None:
-        """Class the differences that somebody has approved apart; an approval without a difference is told."""
-        unused = dict(approvals)
-        counted: set[str] = set()
-        for difference in self.differences:
-            leaf = leaf_name(difference)
-            approval = approvals.get(leaf)
-            if approval is None or difference["outcome"] not in BREACHES:
-                continue
-            if leaf not in counted:  # a leaf with several places counts once
-                self.counts[difference["outcome"]] -= 1
-                self.counts["approved"] += 1
-            counted.add(leaf)
-            unused.pop(leaf, None)
-            difference |= {"outcome": "approved", "approver": approval.approver, "reason": approval.reason}
-        self.unused_approvals = sorted(unused)
+    def differ(self, differences: Iterable[dict[str, Any]]) -> None:
+        """Take differences, those that somebody has approved in a class of their own."""
+        self.differences.extend(map(self._approved, differences))
+
+    def _approved(self, difference: dict[str, Any]) -> dict[str, Any]:
+        leaf = leaf_name(difference)
+        approval = self.approvals.get(leaf)
+        if approval is None or difference["outcome"] not in BREACHES:
+            return difference
+        if leaf not in self._used:  # a leaf with several places counts once
+            self.counts[difference["outcome"]] -= 1
+            self.counts["approved"] += 1
+        self._used.add(leaf)
+        return difference | {"outcome": "approved", "approver": approval.approver, "reason": approval.reason}
+
+    @property
+    def unused_approvals(self) -> list[str]:
+        """The approvals without a difference."""
+        return sorted(self.approvals.keys() - self._used)
 
     def set_aside(self, document: Any) -> None:
         """Count the leaves of a record that was quarantined whole; it has no place in the tables."""
@@ -139,14 +144,23 @@ class Proof:
         return {"records": self.records, "leaves": self.leaves} | {name: self.counts[name] for name in COUNTED}
 
 
+class _Batch(NamedTuple):
+    """Bundles as derived, rows of the tables (at first those of their records), and the heads of their streams."""
+
+    bundles: list[Facts]
+    rows: dict[RowName, Row]
+    heads: Mapping[UUID, tuple[int, int]]
+
+
 @dataclass
 class Reconcile:
-    """Compares a source with the tables, a few hundred bundles at a time."""
+    """Compares a source with the tables, a hundred bundles at a time."""
 
     system: LegacySystem
     tables: TablesToProve
     models: Sequence[ReadModel]
     approvals: Approvals = field(default_factory=dict)
+    entries: NewEntries = list
     reached: int = 0
 
     def run(
@@ -159,27 +173,27 @@ class Reconcile:
 
         `progress` is told how many bundles are done, `derived` gets what each implies.
         """
-        proof = Proof()
+        proof = Proof(self.approvals, differences=self.entries())
         self.reached = self.tables.position()
         for record in selection.set_aside():
             proof.set_aside(record.document)
         bundles, done = iter(selection), 0
-        while batch := self._derived(list(islice(bundles, BATCH))):
-            self._compare(self._without_erased(batch, proof), proof)
+        while some := list(islice(bundles, BATCH)):
+            batch = self._derived(some)
+            self._compare(batch._replace(bundles=self._without_erased(batch.bundles, proof)), proof)
             if derived:
-                for facts in batch:
+                for facts in batch.bundles:
                     derived(facts)
-            done += len(batch)
+            done += len(some)
             progress(done)
         if isinstance(selection, Selection) and selection.roots is None:
             self._beyond_the_source(selection.index, proof)
-        proof.approve(self.approvals)
         return proof
 
-    def _derived(self, bundles: list[Bundle]) -> list[Facts]:
+    def _derived(self, bundles: list[Bundle]) -> _Batch:
         """Return what bundles imply, each record with the references and the places it was recorded with."""
         snapshots = {snapshot for bundle in bundles for snapshot in bundle.snapshots()}
-        rows = self.tables.rows("legacy_ids", [(snapshot,) for snapshot in snapshots]) if snapshots else {}
+        rows = self.tables.rows("legacy_ids", [(snapshot,) for snapshot in snapshots])
         known = {
             key[0]: RecordedBefore(
                 row["version"],
@@ -193,7 +207,7 @@ class Reconcile:
         }
         batch = [self.system.derive(as_recorded(bundle, known)) for bundle in bundles]
         implied = {stream.stream: len(stream.events) for facts in batch for stream in facts.streams}
-        heads = self.tables.heads(implied)
+        heads = self.tables.heads(snapshots.union(implied))
         went_on = [stream for stream, events in implied.items() if heads.get(stream, (events, 0))[0] != events]
         bases = self.tables.bases(went_on)
         became = {key[0]: row["became_version"] for key, row in rows.items()}
@@ -206,7 +220,7 @@ class Reconcile:
                 [known[record.snapshot] for record in facts.records.values() if record.snapshot in known],
             )
             renumber(facts, numbers)
-        return batch
+        return _Batch(batch, {("legacy_ids", key): row for key, row in rows.items()}, heads)
 
     def _find_messages(self, facts: Facts, numbers: Numbers, recorded: Sequence[RecordedBefore]) -> None:
         """Learn where messages that no record stands for are in the log, of a bundle that was merged: at its end."""
@@ -245,24 +259,24 @@ class Reconcile:
             for name in self.tables.unclaimed()
         ]
         proof.counts["extra"] += len(beyond)
-        proof.differences += beyond
+        proof.differ(beyond)
 
     def model(self, name: str) -> ReadModel:
         """Return a read model by its name."""
         return next(model for model in self.models if model.name == name)
 
-    def _compare(self, batch: Sequence[Facts], proof: Proof) -> None:
-        expected = [expected_rows(facts, self.system.mapping_version, self.models) for facts in batch]
+    def _compare(self, batch: _Batch, proof: Proof) -> None:
+        bundles, found, heads = batch
+        expected = [expected_rows(facts, self.system.mapping_version, self.models) for facts in bundles]
         wanted: dict[str, list[Key]] = {}
         for rows in expected:
             for model, key in rows:
-                wanted.setdefault(model, []).append(key)
-        heads = self.tables.heads(list({key[0] for keys in wanted.values() for key in keys}))
-        found = {
-            (model, key): row for model, keys in wanted.items() for key, row in self.tables.rows(model, keys).items()
-        }
+                if model != "legacy_ids":
+                    wanted.setdefault(model, []).append(key)
+        for model, keys in wanted.items():
+            found.update({(model, key): row for key, row in self.tables.rows(model, keys).items()})
         back = BundleRows(self.system.name, found)
-        for facts, rows in zip(batch, expected, strict=True):
+        for facts, rows in zip(bundles, expected, strict=True):
             bundle = _BundleProof(facts, rows, found, heads, self)
             bundle.compare()
             bundle.compare_back(back)
@@ -274,9 +288,9 @@ class Reconcile:
                     for pointer, leaf_class in record.classes.items()
                 )
             proof.counts.update(difference["outcome"] for difference in bundle.beside)
-            proof.differences += bundle.differences + bundle.beside
-        self._extra_rows(batch, {key for rows in expected for key in rows}, heads, proof)
-        self._standing_still(batch, proof)
+            proof.differ(bundle.differences + bundle.beside)
+        self._extra_rows(bundles, {key for rows in expected for key in rows}, heads, proof)
+        self._standing_still(bundles, proof)
 
     def _standing_still(self, batch: Sequence[Facts], proof: Proof) -> None:
         """Report records that stand still in a table: it says nothing of what happened to them since."""
@@ -286,7 +300,7 @@ class Reconcile:
             root, place = owners[letter.stream].bundle.root, Place(letter.read_model, letter.stream, "*")
             why = f"stands still at event {letter.version} ({letter.topic}): {letter.error}"
             proof.counts["unexplained"] += 1
-            proof.differences.append(_difference(root.table, root.key, "", "unexplained", place, why))
+            proof.differ([_difference(root.table, root.key, "", "unexplained", place, why)])
 
     def _extra_rows(
         self, batch: Sequence[Facts], expected: set[RowName], heads: Mapping[UUID, tuple[int, int]], proof: Proof
@@ -303,9 +317,7 @@ class Reconcile:
                 if not self._is_of_a_merge((model, key), heads.get(key[0], (0, 0))[0] > imported.get(key[0], 0)):
                     proof.counts["extra"] += 1
                     root, where = owners[owner].bundle.root, _place((model, key), "*")
-                    proof.differences.append(
-                        _difference(root.table, root.key, "", "extra", where, "a row nothing explains")
-                    )
+                    proof.differ([_difference(root.table, root.key, "", "extra", where, "a row nothing explains")])
         went_on = [stream for stream, last in imported.items() if heads.get(stream, (0, 0))[0] > last]
         self._rows_of_live_events({stream: owners[stream] for stream in went_on}, expected, proof)
 
@@ -345,7 +357,7 @@ class Reconcile:
             differing = {column: ("unexplained", found.get(column)) for column in columns}
         for column, (outcome, value) in sorted(differing.items()):
             proof.counts[outcome] += 1
-            proof.differences.append(_difference(root.table, root.key, "", outcome, _place(name, column), value))
+            proof.differ([_difference(root.table, root.key, "", outcome, _place(name, column), value)])
 
 
 class _BundleProof:

@@ -22,6 +22,7 @@ from domain.migration import MigrationRunCompleted, MigrationRunStarted
 from domain.streams import imported_id, migration_id, unknown_person_id
 from migrations_replay.bundle import TURN, Bundle, LegacyRecord, SetAside
 from migrations_replay.catch_up import Log, Merge, Past, merge_bundle
+from migrations_replay.entries import Entries, Entry, NewEntries
 from migrations_replay.facts import NO_TIME, Facts, ImportedEvent, LegacySystem, RecordFacts
 from migrations_replay.gone import Gone
 from migrations_replay.leaves import Ledger
@@ -125,9 +126,12 @@ class ReplayStore(Protocol):
         ...
 
 
+LISTED: Final = ("changes", "kept", "gone", "pending", "conflicts", "unmapped", "quarantine", "findings")
+
+
 @dataclass
 class Outcome:
-    """What a replay did and found."""
+    """What a replay did and found. The lists named in LISTED grow with the source."""
 
     run_id: UUID
     resumed: bool = False
@@ -139,29 +143,34 @@ class Outcome:
     erased: int = 0
     withdrawn: int = 0
     merged: int = 0
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    kept: list[dict[str, Any]] = field(default_factory=list)
-    gone: list[dict[str, Any]] = field(default_factory=list)
-    pending: list[dict[str, Any]] = field(default_factory=list)
+    changes: Entries = field(default_factory=list[Entry])
+    kept: Entries = field(default_factory=list[Entry])
+    gone: Entries = field(default_factory=list[Entry])
+    pending: Entries = field(default_factory=list[Entry])
     taken: Counter[str] = field(default_factory=Counter)
     appended: Counter[str] = field(default_factory=Counter)
     ledger: Ledger = field(default_factory=Ledger)
-    conflicts: list[dict[str, Any]] = field(default_factory=list)
-    unmapped: list[dict[str, Any]] = field(default_factory=list)
-    quarantine: list[dict[str, Any]] = field(default_factory=list)
-    findings: list[dict[str, Any]] = field(default_factory=list)
+    conflicts: Entries = field(default_factory=list[Entry])
+    unmapped: Entries = field(default_factory=list[Entry])
+    quarantine: Entries = field(default_factory=list[Entry])
+    findings: Entries = field(default_factory=list[Entry])
     tally: Counter[str] = field(default_factory=Counter)
     bundles: int = 0
     bundles_with_conflict: int = 0
+
+    @classmethod
+    def kept_in(cls, entries: NewEntries, run_id: UUID, *, resumed: bool = False) -> Outcome:
+        """Return the outcome of a run that begins, its lists made by `entries`."""
+        return cls(run_id, resumed, **{name: entries() for name in LISTED})  # type: ignore[arg-type]
 
     def take(self, facts: Facts) -> None:
         """Add what one bundle implies to ledger and lists."""
         self.bundles += 1
         self.bundles_with_conflict += bool(facts.conflicts)
-        self.conflicts += facts.conflicts
-        self.unmapped += facts.unmapped
-        self.quarantine += facts.quarantine
-        self.findings += facts.findings
+        self.conflicts.extend(facts.conflicts)
+        self.unmapped.extend(facts.unmapped)
+        self.quarantine.extend(facts.quarantine)
+        self.findings.extend(facts.findings)
         self.tally.update(facts.tally)
         for record in facts.records.values():
             self.read += 1
@@ -180,7 +189,10 @@ class Outcome:
 
 @dataclass
 class Replay:
-    """One run of a migration. `clock` gives the time in UTC, `run_id` names the run unless one is resumed."""
+    """One run of a migration. `clock` gives the time in UTC, `run_id` names the run unless one is resumed.
+
+    `entries` makes the lists of its outcome.
+    """
 
     system: LegacySystem
     store: ReplayStore
@@ -189,6 +201,7 @@ class Replay:
     models: Sequence[ReadModel]
     batch_events: int = BATCH_EVENTS
     batch_bytes: int = BATCH_BYTES
+    entries: NewEntries = list
 
     def run(
         self, selection: Told, source_kind: str, progress: Progress, gone: Gone | None = None, *, delete: bool = False
@@ -201,7 +214,7 @@ class Replay:
         gone = gone or Gone()
         stream = migration_id(self.system.name)
         opened = self.store.open_run(stream)
-        outcome = Outcome(opened.run_id or self.run_id, resumed=opened.run_id is not None)
+        outcome = Outcome.kept_in(self.entries, opened.run_id or self.run_id, resumed=opened.run_id is not None)
         writer = _Writer(self, outcome, opened.version)
         if opened.run_id is None:
             writer.before_first = MigrationRunStarted(
@@ -224,7 +237,7 @@ class Replay:
         deletes = delete and not outcome.older
         if deletes:
             self._delete(selection, gone, writer, outcome)
-        outcome.gone += [entry | {"deleted": deletes} for entry in gone.entries]
+        outcome.gone.extend(entry | {"deleted": deletes} for entry in gone.entries)
         if writer.started:
             writer.tick()
             writer.write([], last=True)
@@ -330,8 +343,8 @@ class Replay:
         outcome.recorded += len(merge.recorded)
         outcome.older += len(merge.older)
         outcome.merged += bool(merge.changes or merge.kept)
-        outcome.changes += [{"bundle": bundle.root.key} | change for change in merge.changes]
-        outcome.kept += merge.kept
+        outcome.changes.extend({"bundle": bundle.root.key} | change for change in merge.changes)
+        outcome.kept.extend(merge.kept)
 
     def _make_ready(self, gone: Gone) -> None:
         """Have a dry run hold what is gone too, as the live tables do."""

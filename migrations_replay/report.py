@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,10 +34,10 @@ def rules(
     ]
 
 
-def shared_contact_findings(system_root: str, shared: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:
-    """Return a finding for each account whose email or phone another account has too."""
-    return [
-        {
+def shared_contact_findings(system_root: str, shared: Iterable[tuple[str, str, str]]) -> Iterator[dict[str, Any]]:
+    """Yield a finding for each account whose email or phone another account has too."""
+    for field, key, value in shared:
+        yield {
             "bundle": key,
             "table": system_root,
             "id": key,
@@ -44,8 +45,6 @@ def shared_contact_findings(system_root: str, shared: Sequence[tuple[str, str, s
             "code": "duplicate_lookup",
             "value": value,
         }
-        for field, key, value in shared
-    ]
 
 
 def as_plain(value: Any) -> Any:
@@ -86,7 +85,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     for section in (name for name in LISTS if name in report):
         entries = report[section]
         lines += ["", f"## {_title(section)} ({len(entries)})", ""]
-        lines += [f"- `{_code(entry)}`" for entry in entries[:SHOWN]]
+        lines += [f"- `{_code(entry)}`" for entry in islice(entries, SHOWN)]
         if len(entries) > SHOWN:
             lines.append(f"- … and {len(entries) - SHOWN} more: `--report FILE.json` lists them all")
     return "\n".join(lines) + "\n"

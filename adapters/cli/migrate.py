@@ -18,6 +18,7 @@ from adapters.cli.output import Output
 from adapters.cli.session import AsJson, opened
 from adapters.migration import Migration, Watch
 from adapters.settings import load_settings
+from adapters.spilled import report_json
 from adapters.written_files import note_file
 from domain.errors import InputUnreadable, NotFound
 from migrations_replay.approvals import read_approvals
@@ -256,7 +257,7 @@ def _carry_out(
     if report is not None:
         note_file(load_settings().audit_home, "migration", report)
         migration.write_report(found, report)
-    out.json(found)
+    out.pieces(report_json(found))
     (show or summary)(out, found, report)
     if migration.has_findings(found):
         raise typer.Exit(FINDINGS)

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -91,8 +91,13 @@ class Output:
     def json(self, value: Any) -> None:
         """Print the result for programs."""
         if self._json:
-            text = json.dumps(plain(value), ensure_ascii=False, indent=2)
-            sys.stdout.write(_UNSAFE.sub(_json_escaped, text) + "\n")
+            self.pieces([json.dumps(plain(value), ensure_ascii=False, indent=2), "\n"])
+
+    def pieces(self, texts: Iterable[str]) -> None:
+        """Print the result for programs where it comes in pieces of JSON, as a long one does."""
+        if self._json:
+            for text in texts:
+                sys.stdout.write(_UNSAFE.sub(_json_escaped, text))
             sys.stdout.flush()  # whoever reads a command that goes on wants it now
 
     def line(self, text: str) -> None:

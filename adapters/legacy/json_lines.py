@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import lzma
-import mmap
+import os
 import shutil
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -28,15 +29,17 @@ _DOCUMENTS: Final = "documents.jsonl"
 _CSV: Final = ".csv"
 _FLAT: Final = (".jsonl", _CSV)
 _BOM: Final = b"\xef\xbb\xbf"
+_AT_ONCE: Final = 256 * 1024
+"""About how many bytes of a table are read at once."""
 
 
 class LineFiles:
-    """Tables of JSON lines in files, mapped into memory while in use."""
+    """Tables of JSON lines in files. They are read as long as they were at first, piece by piece: none is in memory."""
 
     def __init__(self, kind: str, files: dict[str, Path]) -> None:
         self.kind = kind
         self._files = files
-        self._maps: dict[str, mmap.mmap | bytes] = {}
+        self._reading: dict[str, tuple[BufferedReader, int]] = {}
         self._open = ExitStack()
 
     def tables(self) -> tuple[str, ...]:
@@ -45,39 +48,51 @@ class LineFiles:
 
     def lines(self, table: str) -> Iterator[tuple[int, int, bytes]]:
         """Yield line number (from 1), offset and bytes of each line that is not blank."""
-        content = self._content(table)
-        start, end, number = len(_BOM) if content[:3] == _BOM else 0, len(content), 0
-        while start < end:
-            number += 1
-            newline = content.find(b"\n", start)
-            stop = end if newline < 0 else newline
-            line = content[start:stop].removesuffix(b"\r")
-            if line and not line.isspace():
-                yield number, start, line
-            start = stop + 1
+        file, size = self._opened(table)
+        end = number = 0
+        while end < size:
+            file.seek(end)  # somebody may have read elsewhere since
+            if not (lines := file.readlines(_AT_ONCE)):
+                raise self._shorter(table)
+            for line in lines:
+                number, start = number + 1, end
+                end = min(start + len(line), size)
+                found = line[: end - start]
+                if number == 1 and found.startswith(_BOM):
+                    start, found = start + len(_BOM), found.removeprefix(_BOM)
+                found = found.removesuffix(b"\n").removesuffix(b"\r")
+                if found and not found.isspace():
+                    yield number, start, found
+                if end == size:
+                    return
 
     def line_at(self, table: str, offset: int, length: int) -> bytes:
         """Return the line that `lines` yielded with this offset and length."""
-        return bytes(self._content(table)[offset : offset + length])
+        file, _ = self._opened(table)
+        found = os.pread(file.fileno(), length, offset)
+        if len(found) < length:
+            raise self._shorter(table)
+        return found
 
     def close(self) -> None:
-        """Unmap the files."""
-        self._maps.clear()
+        """Close the files."""
+        self._reading.clear()
         self._open.close()
 
-    def _content(self, table: str) -> mmap.mmap | bytes:
-        if table not in self._maps:
-            self._maps[table] = self._mapped(self._files[table])
-        return self._maps[table]
+    def _shorter(self, table: str) -> InputUnreadable:
+        hint = "migrate a copy of the export that nobody writes to"
+        return InputUnreadable(f"{self._files[table].name} was cut short while it was read", field="source", hint=hint)
 
-    def _mapped(self, path: Path) -> mmap.mmap | bytes:
-        try:
-            if path.stat().st_size == 0:
-                return b""
-            with path.open("rb") as file:
-                return self._open.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except OSError as error:
-            raise InputUnreadable(f"{path.name} cannot be read: {error.strerror}", field="source") from error
+    def _opened(self, table: str) -> tuple[BufferedReader, int]:
+        """Return the file of a table, and how long it was when it was opened."""
+        if table not in self._reading:
+            path = self._files[table]
+            try:
+                file = self._open.enter_context(path.open("rb"))
+                self._reading[table] = file, os.fstat(file.fileno()).st_size
+            except OSError as error:
+                raise InputUnreadable(f"{path.name} cannot be read: {error.strerror}", field="source") from error
+        return self._reading[table]
 
 
 @contextmanager

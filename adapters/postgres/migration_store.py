@@ -214,14 +214,7 @@ class PostgresMigrationStore:
             "SELECT table_name, key, snapshot_id, bundle FROM {} known WHERE system = %s AND {}"
             " ORDER BY bundle, table_name, key"
         ).format(table, still if self._live is not None else sql.SQL("true"))
-        with (
-            translated(),
-            self._events.pool.connection() as connection,
-            connection.transaction(),
-            connection.cursor(name="recorded_keys") as cursor,
-        ):
-            cursor.itersize = _PAGE
-            yield from cursor.execute(query, [system])
+        yield from self._streamed(query, [system])
 
     def unclaimed(self) -> list[tuple[str, Key]]:
         """Return read model and key of imported rows that no legacy record, or no owner, leads to."""
@@ -253,10 +246,10 @@ class PostgresMigrationStore:
         ):
             return cursor.execute(self._named(f"report_{system}"), values).fetchone() or {}
 
-    def shared_contacts(self, system: str, roots: Sequence[str] | None) -> list[tuple[str, str, str]]:
-        """Return every email and phone that an imported account and another have: which of them, key, value."""
+    def shared_contacts(self, system: str, roots: Sequence[str] | None) -> Iterator[tuple[str, str, str]]:
+        """Yield every email and phone that an imported account and another have: which of them, key, value."""
         values = {"system": system, "roots": None if roots is None else list(roots)}
-        return self._query(self._named("shared_contacts"), values)
+        return self._streamed(self._named("shared_contacts"), values)
 
     def _named(self, query: str) -> sql.Composed:
         """Return a query by its name, with the names of the tables."""
@@ -264,6 +257,16 @@ class PostgresMigrationStore:
 
     def _table(self, name: str) -> sql.Identifier:
         return sql.Identifier(self._reads.prefix + name, name)
+
+    def _streamed(self, query: sql.Composed, values: Any) -> Iterator[Any]:
+        with (
+            translated(),
+            self._events.pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor(name="streamed") as cursor,
+        ):
+            cursor.itersize = _PAGE
+            yield from cursor.execute(query, values)
 
     def _query(self, query: sql.Composed, values: Any) -> list[Any]:
         with translated(), self._events.pool.connection() as connection:

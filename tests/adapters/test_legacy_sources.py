@@ -320,3 +320,19 @@ def _as_url(conninfo: str) -> str:
     """Return a connection string as a URL without a host, whose settings are its query."""
     settings = conninfo_to_dict(conninfo)
     return "postgresql://?" + "&".join(f"{name}={str(value).replace('/', '%2F')}" for name, value in settings.items())
+
+
+def test_a_file_is_read_as_long_as_it_was_and_never_past_where_it_was_cut(tmp_path: Path) -> None:
+    file = tmp_path / "User.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"id": "u1"}\r\n\n{"id": "u2"}')
+    with open_export(tmp_path) as source:
+        lines = source.lines("User")
+        assert next(lines) == (1, 3, b'{"id": "u1"}')
+        with file.open("ab") as grows:
+            grows.write(b'\n{"id": "u3"}\n')
+        assert list(lines) == [(3, 18, b'{"id": "u2"}')]
+        assert source.line_at("User", 18, 12) == b'{"id": "u2"}'
+        file.write_bytes(b"{}")
+        for reads in (lambda: list(source.lines("User")), lambda: source.line_at("User", 18, 12)):
+            with pytest.raises(InputUnreadable, match="cut short"):
+                reads()
