@@ -8,7 +8,7 @@ from typing import Any, Protocol
 Entry = dict[str, Any]
 
 
-class Entries(Protocol):
+class Entries(Protocol):  # noqa: PLW1641 – no list has a hash
     """A list of a report: entries are added at the end, and read in order as often as wanted. A list will do."""
 
     def append(self, entry: Entry, /) -> None:
@@ -18,6 +18,8 @@ class Entries(Protocol):
     def extend(self, entries: Iterable[Entry], /) -> None:
         """Add entries."""
         ...
+
+    def __eq__(self, other: object, /) -> bool: ...
 
     def __len__(self) -> int: ...
 

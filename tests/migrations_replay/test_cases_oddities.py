@@ -43,7 +43,8 @@ def _proven(**tables: Any) -> Told:
     found = Selection(index(MemorySource(**tables), SYSTEM))
     store = MemoryTables(SYSTEM.derive(bundle) for bundle in found)
     proof = Reconcile(SYSTEM, store, READ_MODELS).run(found, lambda _: None)
-    assert (proof.breaches, proof.differences) == (0, [])
+    assert proof.breaches == 0
+    assert proof.differences == []
     return Told(**tables)
 
 
