@@ -13,10 +13,12 @@ import importlib.metadata
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, Final
 
 import typer
+from typer.main import get_command
 
 from adapters.cli import (
     audit,
@@ -104,6 +106,12 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
+@cache
+def _command() -> Callable[..., object]:
+    """The parser of all commands; building it takes longer than most commands, and `run` may be called often."""
+    return get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are printed, never raised."""
     output = Output(as_json="--json" in arguments)
@@ -113,7 +121,7 @@ def run(arguments: Sequence[str]) -> int:
         debug = settings.log_level == "debug"
         configure_logging(settings)
         logging.getLogger("psycopg.pool").setLevel(logging.DEBUG if debug else logging.CRITICAL)
-        code = app(args=list(arguments), prog_name="dossier", standalone_mode=False)
+        code = _command()(args=list(arguments), prog_name="dossier", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has had enough; the interpreter would complain once more on its way out.
