@@ -22,7 +22,7 @@ demo: $(STAMP) ## the main job, start to end, on the embedded PostgreSQL
 	@$(BIN)/python -m adapters.demo
 
 test: $(STAMP) ## the whole suite, on the embedded PostgreSQL (at most five minutes)
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --cov --cov-report=term
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal --cov --cov-report=term
 
 soak: $(STAMP) ## long kills, cuts and load
 	@$(BIN)/python -m pytest -m soak --timeout=3600

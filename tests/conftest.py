@@ -25,15 +25,18 @@ from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
 from domain.service import Dossier
+from tests.support.application import application_at
 from tests.support.sealing import MASTER_TEXT
 
 settings.register_profile(
-    "dossier", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "dossier", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("dossier")
 
 RUN = os.environ.setdefault("TEST_RUN_OF_DOSSIER", uuid4().hex[:12])  # the workers inherit it
 EXTERNAL = os.environ.get("DOSSIER_DATABASE_URL")
+# Nothing here outlives the run, and visits to hundreds of small databases would keep a core busy.
+QUICK = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 os.environ["DOSSIER_MASTER_KEY"] = MASTER_TEXT  # the command line seals as the applications of other tests do
 
 
@@ -64,21 +67,19 @@ def server_url() -> str:
     """URL of the server's maintenance database, for a role that may create databases."""
     if EXTERNAL:
         return EXTERNAL
-    server = EmbeddedPostgres(_home(), settings={"fsync": "off", "full_page_writes": "off"})
-    return server.ensure_running()
+    return EmbeddedPostgres(_home(), settings=QUICK).ensure_running()
 
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """Name of a template database that holds an empty, initialised store."""
+    """Name of a template database that holds an empty store and the empty tables of all read models."""
     name = f"dossier_template_{RUN}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-            pool = open_pool(make_conninfo(server_url, dbname=name))
-            PostgresEventStore(pool).create()
-            pool.close()
+            with application_at(make_conninfo(server_url, dbname=name)):
+                pass
         connection.execute("SELECT pg_advisory_unlock_all()")
     return name
 

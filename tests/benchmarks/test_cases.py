@@ -25,7 +25,7 @@ def test_the_read_models_hold_what_the_events_say(app: Application) -> None:
 
 def test_each_kind_of_query_finds_something(app: Application) -> None:
     world = World(app)
-    world.fill(1_500)
+    world.fill(300)
     for kind in world.kinds:
         answers = [query() for query in world.queries(kind, 100)]
         assert any(answers), kind

@@ -88,7 +88,7 @@ def _schemas(app: Application) -> set[str]:
 # --- a sample, of 1000 users in the soak ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=[200, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.fixture(scope="module", params=[100, pytest.param(1000, marks=pytest.mark.soak)])
 def sampled(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     folder = tmp_path_factory.mktemp("sampled")
     write_sample(folder, request.param, 11)
@@ -175,7 +175,7 @@ def test_sampled_users_are_migrated_proven_and_left_alone_when_repeated(
 def clean(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]) -> Any:
     """A sample, and what one clean run of it leaves: tables, events and how often it was told how far it is."""
     folder = tmp_path_factory.mktemp("clean")
-    write_sample(folder, 120, 3)
+    write_sample(folder, 40, 3)
     told = 0
 
     def count(stage: str, done: int, total: int) -> None:
@@ -183,14 +183,14 @@ def clean(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], 
         told += 1
 
     with application_at(make_database()) as app:
-        run(app, _contexts(folder, batch_events=200), count)
+        run(app, _contexts(folder, batch_events=70), count)
         return folder, tables(app), stored(app), told
 
 
 def _kill_and_resume(clean: Any, url: str, seed: int) -> None:
     folder, clean_tables, clean_events, told = clean
     rng = random.Random(seed)
-    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "200"]
+    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "70"]
     at, pause = rng.randrange(told), rng.random() * 0.02
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout
@@ -202,12 +202,12 @@ def _kill_and_resume(clean: Any, url: str, seed: int) -> None:
     process.stdout.close()
     assert process.returncode == -signal.SIGKILL, "it was too fast to be killed"
     with application_at(url) as app:
-        report = run(app, _contexts(folder, batch_events=200), watch)
+        report = run(app, _contexts(folder, batch_events=70), watch)
         assert _is_green(report)
         assert tables(app) == clean_tables
         assert stored(app) == clean_events
         assert all(row["completed_at"] for row in run_status(app, "contexts"))
-        assert run(app, _contexts(folder, batch_events=200), watch)["events"]["appended"] == 0
+        assert run(app, _contexts(folder, batch_events=70), watch)["events"]["appended"] == 0
         assert tables(app) == clean_tables
 
 
@@ -420,7 +420,7 @@ def _rounds(sixty: Tables, spots: list[Spot]) -> list[list[Spot]]:
     return [list(dealt.values()) for dealt in rounds]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_value_changed_by_sql_is_named_by_exactly_the_leaves_that_map_to_it(sixty: Tables, seed: int) -> None:
     """Each round proves as many places as there are users."""
     spots = list(sixty.places.leaves)
@@ -444,7 +444,7 @@ def test_values_that_several_leaves_or_another_form_became_are_named_by_all_of_t
     ]
     assert any(spot.item for spot in spots)
     assert any(len(spot.steps) > 1 for spot in spots)
-    for dealt in _rounds(sixty, spots):
+    for dealt in _rounds(sixty, spots)[:4]:  # the soak takes every place
         _change_and_verify(sixty, dealt)
 
 

@@ -279,13 +279,13 @@ def test_tables_that_are_missing_are_named(new_app: Callable[[], Application], t
     assert (missing["count"], missing["missing"]) == (3, ["mainProcesses", "collectiveProcesses", "companies"])
 
 
-# --- the sample of 1000 cases -----------------------------------------------------------------------------------------
+# --- sampled cases, 1000 of them in the soak --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("thousand")
-    write_sample(folder, 1000, 11)
+@pytest.fixture(scope="module", params=[120, pytest.param(1000, marks=pytest.mark.soak)])
+def sampled(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    folder = tmp_path_factory.mktemp("sampled")
+    write_sample(folder, request.param, 11)
     return folder
 
 
@@ -294,9 +294,9 @@ def _truth(source: Path) -> dict[str, Any]:
     return truth
 
 
-def test_every_leaf_of_1000_cases_ends_in_the_class_the_truth_says(thousand: Path) -> None:
-    truth = _truth(thousand)["classes"]
-    with open_export(thousand) as source:
+def test_every_leaf_of_sampled_cases_ends_in_the_class_the_truth_says(sampled: Path) -> None:
+    truth = _truth(sampled)["classes"]
+    with open_export(sampled) as source:
         index = BundleIndex(source, SYSTEM)
         found = [
             (record.record.table, str(record.record.line), record.classes)
@@ -313,12 +313,11 @@ def test_every_leaf_of_1000_cases_ends_in_the_class_the_truth_says(thousand: Pat
     assert {(table, line) for table, lines in truth.items() for line, classes in lines.items() if classes} == seen
 
 
-@pytest.mark.parametrize("count", [250, pytest.param(1000, marks=pytest.mark.soak)])
-def test_sampled_cases_are_migrated_and_proven(count: int, new_app: Callable[[], Application], tmp_path: Path) -> None:
-    source = tmp_path / "sample"
-    write_sample(source, count, 11)
-    app, truth = new_app(), _truth(source)
-    report = run(app, _cases(source), watch)
+def test_sampled_cases_are_migrated_and_proven(
+    sampled: Path, new_app: Callable[[], Application], tmp_path: Path
+) -> None:
+    app, truth, migration = new_app(), _truth(sampled), _cases(sampled)
+    report = run(app, migration, watch)
     assert report["differences"] == []
     assert _is_green(report)
     assert report["leaves"] == truth["leaves"]
@@ -341,7 +340,7 @@ def test_sampled_cases_are_migrated_and_proven(count: int, new_app: Callable[[],
     for name in ("r.json", "r.md"):
         write_report(report, tmp_path / name)
     assert json.loads((tmp_path / "r.json").read_text())["stats"] == report["stats"]
-    again = run(app, _cases(source), watch)
+    again = run(app, migration, watch)
     assert again["events"]["appended"] == 0
     assert _is_green(again)
 
@@ -763,7 +762,7 @@ def test_a_selection_of_roots(new_app: Callable[[], Application], tmp_path: Path
 def sample(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]) -> Any:
     """A sample, and what one clean run of it leaves: tables, events and how often it was told how far it is."""
     folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder, 120, 3)
+    write_sample(folder, 40, 3)
     told = 0
 
     def count(stage: str, done: int, total: int) -> None:
@@ -771,7 +770,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[],
         told += 1
 
     with application_at(make_database()) as app:
-        assert _is_green(run(app, _cases(folder, batch_events=200), count))
+        assert _is_green(run(app, _cases(folder, batch_events=70), count))
         return folder, tables(app), stored(app), told
 
 
@@ -779,7 +778,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[],
 def test_a_run_that_was_killed_is_simply_run_again(sample: Any, make_database: Callable[[], str], seed: int) -> None:
     folder, clean_tables, clean_events, told = sample
     url, rng = make_database(), random.Random(seed)
-    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "200", "cases"]
+    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "70", "cases"]
     at, pause = rng.randrange(told), rng.random() * 0.02
     process_ = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
     assert process_.stdout
@@ -791,11 +790,11 @@ def test_a_run_that_was_killed_is_simply_run_again(sample: Any, make_database: C
     process_.stdout.close()
     assert process_.returncode == -signal.SIGKILL, "it was too fast to be killed"
     with application_at(url) as app:
-        assert _is_green(run(app, _cases(folder, batch_events=200), watch))
+        assert _is_green(run(app, _cases(folder, batch_events=70), watch))
         assert tables(app) == clean_tables
         assert stored(app) == clean_events
         assert all(row["completed_at"] for row in run_status(app, "cases"))
-        assert run(app, _cases(folder, batch_events=200), watch)["events"]["appended"] == 0
+        assert run(app, _cases(folder, batch_events=70), watch)["events"]["appended"] == 0
 
 
 @pytest.mark.soak

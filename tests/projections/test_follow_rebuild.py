@@ -87,7 +87,7 @@ PREVIOUS_ONES = {f"prev_{model.name}" for model in READ_MODELS}
 
 
 @given(steps=histories())
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_live_equals_rebuild_row_for_row(store: PostgresEventStore, live: PostgresReadStore, steps: list[Step]) -> None:
     """Of people who were erased too: the store seals, and some of the steps erase."""
     play(store, steps, lambda limit: follow_batch(store, live, READ_MODELS, limit))

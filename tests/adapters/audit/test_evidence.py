@@ -313,7 +313,7 @@ def test_the_golden_file_verifies_for_good() -> None:
     assert (found.complete, found.manifest["events"]) == (True, 3)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.integers(0, GOLDEN.stat().st_size * 8 - 1 if GOLDEN.exists() else 0))
 def test_no_bit_can_be_flipped(tmp_path_factory: pytest.TempPathFactory, bit: int) -> None:
     assert fails(flipped(Path(tmp_path_factory.getbasetemp()), bit))
