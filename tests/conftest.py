@@ -86,14 +86,14 @@ def template(server_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def make_database(server_url: str, template: str) -> Iterator[object]:
-    """A function that makes a fresh database and returns its URL; all of them are dropped at the end."""
+    """A function that makes a database of the template (or another) and returns its URL; all go at the end."""
     made: list[str] = []
 
-    def make() -> str:
+    def make(of: str = template) -> str:
         name = f"dossier_{RUN}_{uuid4().hex[:12]}"
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(of))
             )
         made.append(name)
         return make_conninfo(server_url, dbname=name)

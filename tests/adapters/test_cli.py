@@ -208,7 +208,7 @@ def test_clean_leaves_nothing_that_steers_a_terminal() -> None:
 
 
 def test_db_on_another_server(make_database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOSSIER_DATABASE_URL", make_database())
+    monkeypatch.setenv("DOSSIER_DATABASE_URL", make_database("template0"))
     status = fine("db", "status")
     assert (status["database"], status["initialised"], status["supported"]) == ("external", False, True)
     code, error = refused("projections", "status")

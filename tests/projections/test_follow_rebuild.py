@@ -77,7 +77,7 @@ def contents(live: PostgresReadStore) -> dict[str, list[Row]]:
 
 
 def schemas(live: PostgresReadStore) -> set[str]:
-    query = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public|store|reader)'"
+    query = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public|store|audit|reader)'"
     with live.pool.connection() as connection:
         return {name for (name,) in connection.execute(query)}
 
