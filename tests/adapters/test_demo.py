@@ -21,7 +21,7 @@ def demo(folder: Path, url: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOSSIER_")}
     environment |= {"DOSSIER_DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-m", "adapters.demo", "0.04"],
+        [sys.executable, "-m", "adapters.demo", "0.1"],
         check=False,
         cwd=folder,
         env=environment,
