@@ -30,6 +30,7 @@ from benchmarks import (
     rebuild,
     sealing,
     stages,
+    while_writing,
 )
 from benchmarks.harness import RUNS, Result, facts, server
 
@@ -42,13 +43,14 @@ GROUPS: Final[dict[str, Measure]] = {
     "migrate": migrate.run,
     "memory": memory.run,
     "rebuild": rebuild.run,
+    "while_writing": while_writing.run,
     "follow": follow.run,
     "cases": cases.run,
     "hot_rows": hot_rows.run,
     "audit": audit.run,
     "sealing": sealing.run,
 }
-SIZED: Final = ("migrate", "memory", "rebuild", "follow", "beside")
+SIZED: Final = ("migrate", "memory", "rebuild", "follow", "beside", "while_writing")
 LATEST: Final = Path(__file__).parent / "latest.json"
 
 

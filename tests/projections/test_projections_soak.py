@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -22,6 +22,7 @@ from adapters.bootstrap import Application
 from adapters.postgres import shadow as shadow_module
 from adapters.postgres.dead_letters import kept_letters
 from adapters.postgres.helpers import helpers
+from benchmarks.writers import Writers
 from domain.account import AccountRegistered, ContactChanged
 from domain.errors import DossierError
 from domain.event import Change, NewEvent, Recorded
@@ -61,21 +62,6 @@ def fill(app: Application, streams: int, events: int) -> list[UUID]:
             batch += [NewEvent(stream, version, changed, metadata(START)) for stream in some]
         app.events.append_bulk(batch)
     return made
-
-
-class Writers:
-    """A process with threads that register accounts and change their names until the block is left."""
-
-    def __init__(self, url: str, count: int) -> None:
-        self._command = [sys.executable, "-m", "tests.support.load", url, str(count)]
-        self.written = 0
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.written = int(self._process.communicate(timeout=120)[0])
 
 
 def test_a_follower_killed_100_times_at_random_applies_everything_once(app: Application, url: str) -> None:
