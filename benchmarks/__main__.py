@@ -22,6 +22,7 @@ from benchmarks import (
     beside,
     bulk,
     cases,
+    choreographers,
     follow,
     hot_rows,
     load,
@@ -46,11 +47,12 @@ GROUPS: Final[dict[str, Measure]] = {
     "while_writing": while_writing.run,
     "follow": follow.run,
     "cases": cases.run,
+    "choreographers": choreographers.run,
     "hot_rows": hot_rows.run,
     "audit": audit.run,
     "sealing": sealing.run,
 }
-SIZED: Final = ("migrate", "memory", "rebuild", "follow", "beside", "while_writing")
+SIZED: Final = ("migrate", "memory", "rebuild", "follow", "beside", "while_writing", "choreographers")
 LATEST: Final = Path(__file__).parent / "latest.json"
 
 

@@ -6,14 +6,14 @@ The statements are files (`queries/<name>.sql`); all that varies in them is pass
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final, LiteralString, NamedTuple, cast
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import sql
 
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import PostgresReadStore, json_cursor
@@ -74,11 +74,10 @@ class CaseQueries:
 
     def __init__(self, reads: PostgresReadStore, readers: Readers, permissions: Permissions) -> None:
         self._reads, self._readers, self._permissions = reads, readers, permissions
-        self._statements: dict[str, sql.Composed] = {}
 
     def page(self, filters: CaseFilters, limit: int, within: Within | None = None) -> list[Row]:
         """Return the first cases in the order of their ids; with `within` only those it names."""
-        given = {**asdict(filters), "limit": limit}
+        given = {**vars(filters), "limit": limit}
         if within is None:
             return self._rows(cases.MODEL, "cases_all", given)
         return self._rows(
@@ -119,13 +118,11 @@ class CaseQueries:
         """Return the numbers of each status that any case has or had."""
         return [StatusTotal(*values) for values in self._values("status_totals", {"now": now})]
 
-    def statement(self, connection: Connection[Any], name: str, model: ReadModel | None = None) -> sql.Composed:
+    def statement(self, connection: Conn, name: str, model: ReadModel | None = None) -> bytes:
         """Return a query with the names of the tables, and the columns of the model that its rows are of."""
-        if name not in self._statements:
-            self._statements[name] = self._composed(connection, name, model)
-        return self._statements[name]
+        return self._reads.statement(connection, name, partial(self._composed, connection, name, model))
 
-    def _composed(self, connection: Connection[Any], name: str, model: ReadModel | None) -> sql.Composed:
+    def _composed(self, connection: Conn, name: str, model: ReadModel | None) -> sql.Composed:
         parts: dict[str, sql.Composable] = {
             known.name: sql.Identifier(self._reads.schema(known.name), known.name) for known in _MODELS
         }
@@ -147,7 +144,7 @@ class CaseQueries:
             return self._found(connection, self.statement(connection, name), given)
 
     @staticmethod
-    def _found(connection: Conn, statement: sql.Composed, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def _found(connection: Conn, statement: bytes, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         # Planned anew each time: a filter that is not asked for must not be in the plan.
         return json_cursor(connection).execute(statement, given, prepare=False).fetchall()
 

@@ -5,8 +5,9 @@ The statements are files (`queries/<name>.sql`); all that varies in them is pass
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -58,12 +59,16 @@ class PeopleQueries:
 
     def account(self, account: UUID) -> tuple[Row, Row | None] | None:
         """Return an account with its active profile, None where it has none; None for no such account."""
+        models = (accounts.MODEL, profiles.MODEL)
         with self._readers.reading(self._permissions) as connection:
-            for found in self._reads.fetch_in(connection, accounts.MODEL, account_id=account):
-                active = found["active_profile_id"]
-                mine = self._reads.fetch_in(connection, profiles.MODEL, profile_id=active) if active else []
-                return found, mine[0] if mine else None
-        return None
+            statement = self.statement(connection, "account_with_profile", *models)
+            values = json_cursor(connection).execute(statement, {"account": account, "own": self._own}).fetchone()
+            mine, active = (self._reads.table(connection, model) for model in models)
+        if values is None:
+            return None
+        width = len(mine.columns)
+        profile = active.row(values[width:])
+        return mine.row(values[:width]), profile if profile["profile_id"] else None
 
     def profiles_of(self, account: UUID) -> list[Row]:
         """Return all profiles of an account, the oldest first."""
@@ -71,7 +76,7 @@ class PeopleQueries:
 
     def profiles(self, filters: ProfileFilters, limit: int) -> list[Row]:
         """Return a page of the profiles of a kind, in the order of their ids."""
-        given = asdict(filters) | {"fields": _contained(filters.fields), "limit": limit}
+        given = vars(filters) | {"fields": _contained(filters.fields), "limit": limit}
         return [row for row, _ in self._rows(profiles.MODEL, "profiles_by_kind", given)]
 
     def search(self, kind: str, text: str, limit: int, after: tuple[float, UUID] | None = None) -> list[Found]:
@@ -97,14 +102,18 @@ class PeopleQueries:
         given = {"context": context, "status": status, "fields": _contained(fields or {}), "after": after}
         return [row for row, _ in self._rows(intents.MODEL, "intents_in", {**given, "limit": limit})]
 
-    def statement(self, connection: Conn, name: str, model: ReadModel) -> sql.Composed:
-        """Return a query with the names of the tables, and the columns of the model that its rows are of."""
+    def statement(self, connection: Conn, name: str, *models: ReadModel) -> bytes:
+        """Return a query with the names of the tables, and the columns of the models that its rows are of."""
+        return self._reads.statement(connection, name, partial(self._composed, connection, name, models))
+
+    def _composed(self, connection: Conn, name: str, models: Sequence[ReadModel]) -> sql.Composed:
         parts: dict[str, sql.Composable] = {
             known.name: sql.Identifier(self._reads.schema(known.name), known.name)
             for known in (accounts.MODEL, profiles.MODEL, intents.MODEL)
         }
-        columns = self._reads.table(connection, model).columns
-        parts["columns"] = sql.SQL(", ").join(sql.Identifier(_ALIASES[model.name], column) for column in columns)
+        for model, part in zip(models, ("columns", "profile_columns"), strict=False):
+            columns = self._reads.table(connection, model).columns
+            parts[part] = sql.SQL(", ").join(sql.Identifier(_ALIASES[model.name], column) for column in columns)
         return sql.SQL(query_sql(name)).format(**parts)
 
     def _rows(self, model: ReadModel, name: str, given: Mapping[str, Any]) -> list[tuple[Row, tuple[Any, ...]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from operator import itemgetter
@@ -97,6 +97,7 @@ class PostgresReadStore:
         self.prefix = prefix
         self._patience = patience
         self._tables: dict[tuple[str, int], Table] = {}
+        self._statements: dict[str, bytes] = {}
         self._positions = sql.Identifier(self.schema(POSITIONS), "positions")
         self.dead_letters = sql.Identifier(self.schema(POSITIONS), "dead_letters")
 
@@ -129,6 +130,7 @@ class PostgresReadStore:
                     sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema(name)))
                 )
         self._tables.clear()
+        self._statements.clear()
 
     def make_tables(self, connection: Conn, models: Sequence[ReadModel]) -> None:
         """Make the tables without their indexes, which are quicker made once the rows are in."""
@@ -254,6 +256,12 @@ class PostgresReadStore:
         if key not in self._tables:
             self._tables[key] = Table(model, self.schema(model.name), self._columns(connection, model))
         return self._tables[key]
+
+    def statement(self, connection: Conn, name: str, compose: Callable[[], sql.Composed]) -> bytes:
+        """Return a query over these tables by its name, composed once."""
+        if name not in self._statements:
+            self._statements[name] = compose().as_bytes(connection)
+        return self._statements[name]
 
     def _columns(self, connection: Conn, model: ReadModel) -> list[tuple[str, int, str]]:
         found = connection.execute(

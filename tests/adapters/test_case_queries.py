@@ -220,7 +220,7 @@ def test_each_query_uses_an_index(name: str, crowded: tuple[Application, psycopg
         wanted["due_before"] = local_day(datetime.now(UTC))
     with app.pool.connection() as pooled:
         query = app.cases(OPERATOR).statement(pooled, statement, MODEL_OF.get(statement))
-    plan = "\n".join(line for (line,) in connection.execute(b"EXPLAIN " + query.as_bytes(connection), wanted))
+    plan = "\n".join(line for (line,) in connection.execute(b"EXPLAIN " + query, wanted))
     assert "Seq Scan" not in plan, plan
     used = set(re.findall(r"(?:using|Index Scan on) (\w+)", plan))
     assert indexes <= used, plan

@@ -303,7 +303,7 @@ def test_each_query_uses_an_index(
             connection.execute(f"SET LOCAL ROLE {READER}")
             connection.execute("SELECT set_config('dossier.session', %s, true)", [app.readers.admit(OPERATOR)])
         given = {**NO_FILTER, "own": own, "limit": 51, **values}
-        plan = "\n".join(line for (line,) in connection.execute(b"EXPLAIN " + query.as_bytes(connection), given))
+        plan = "\n".join(line for (line,) in connection.execute(b"EXPLAIN " + query, given))
     assert "Seq Scan" not in plan, plan
     if own is None:
         assert index in re.findall(r"(?:using|Index Scan on) (\w+)", plan), plan
