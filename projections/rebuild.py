@@ -176,10 +176,9 @@ def _fill_part(log: WholeLog, shadow: Shadow) -> bool:
         skips = _skips(log, shadow.models, part.head)
         halted: set[tuple[str, UUID]] = set()
         for fresh, events in by_streams(log.scan(part.head, part.first, part.last)):
-            work = [
-                (model, [event for event in mine if _goes_in(model, event, skips, halted)])
-                for model, mine in by_model(shadow.models, events)
-            ]
+            work = by_model(shadow.models, events)
+            if skips or halted:
+                work = [(model, [one for one in mine if _goes_in(model, one, skips, halted)]) for model, mine in work]
             part.events += len(events)
             letters = take_in(part.transaction, work, fresh=fresh)
             part.transaction.set_aside(letters)
@@ -196,20 +195,18 @@ def by_streams(
     """
     batch: list[Recorded] = []
     cut: UUID | None = None
+    stream: UUID | None = None
     for event in events:
-        if batch and _is_full(batch, event, cut, size, longest):
+        goes_on = event.stream == stream
+        full = len(batch) >= (longest if goes_on else size)
+        if batch and (full or (not goes_on and stream == cut)):
             yield batch[0].stream != cut, batch
-            cut = batch[-1].stream if batch[-1].stream == event.stream else None
+            cut = stream if goes_on else None
             batch = []
+        stream = event.stream
         batch.append(event)
     if batch:
         yield batch[0].stream != cut, batch
-
-
-def _is_full(batch: Sequence[Recorded], event: Recorded, cut: UUID | None, size: int, longest: int) -> bool:
-    if event.stream == batch[-1].stream:
-        return len(batch) >= longest
-    return len(batch) >= size or batch[-1].stream == cut
 
 
 def _skips(log: EventLog, models: Sequence[ReadModel], upto: int) -> dict[str, Skips]:
