@@ -2,7 +2,7 @@
 
 The talent system kept dancers, choreographers and guests in such a table; its plan expects queries of choreographers to
 become 30 % faster by a table of profiles, and reading a person with their profile not to become slower. Both sides hold
-the same people and ask over the same connections, planned anew each time. The one table has the indexes it had there: by
+the same people and ask over the same connections, planned anew each time. The one table has the indexes of before: by
 key, by kind and over the search text; what lies inside a document had none.
 """
 
