@@ -168,14 +168,14 @@ def _row(connection: psycopg.Connection[tuple[Any, ...]], query: Any) -> tuple[A
     return row
 
 
-def _run(program: str, url: str, *arguments: str) -> None:
+def _run(name: str, url: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs against a database; the password goes by the environment."""
     parts = conninfo_to_dict(url)
     password = parts.pop("password", None)
     target = f"--dbname={make_conninfo('', **parts)}"
     environment: Mapping[str, str] = os.environ | ({"PGPASSWORD": str(password)} if password else {})
     done = subprocess.run(  # noqa: S603 – a fixed program; arguments are never part of a shell text
-        [_program(program), target, "--no-password", *arguments],
+        [program(name), target, "--no-password", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -184,12 +184,11 @@ def _run(program: str, url: str, *arguments: str) -> None:
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()[:1]
-        raise ConfigurationInvalid(
-            f"{program} failed: {' '.join(said)}"[:500], hint="nothing was changed; correct that"
-        )
+        raise ConfigurationInvalid(f"{name} failed: {' '.join(said)}"[:500], hint="nothing was changed; correct that")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Return where one of PostgreSQL's programs is: that of the embedded server, else the one on the path."""
     with suppress(ConfigurationInvalid):
         found = embedded_host.wheel() / "pginstall18" / "bin" / name
         if found.exists():
