@@ -100,7 +100,7 @@ def clean_files(home: Path, about: About) -> Cleaned:
             elif kind == "migration" and _rewrite(path, about):
                 done.rewritten.append(str(path))
             elif kind == "evidence" and _holds(path, about.ids):
-                done.left[str(path)] = "an evidence file from before, which cannot be changed: delete it"
+                done.left[str(path)] = "an evidence file from before: delete it where nobody needs it"
             elif kind == "backup":
                 done.left[str(path)] = "a backup from before, readable to whoever has the master key too"
         except (OSError, ValueError) as error:

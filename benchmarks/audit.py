@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from psycopg import sql
+from pydantic import SecretStr
 
 from adapters.audit.checkpoints import Known, sign_head
 from adapters.audit.export import Exporter
@@ -20,20 +21,25 @@ from adapters.audit.merkle import grow
 from adapters.audit.store import verify_store
 from adapters.bootstrap import Application, utc_now
 from adapters.postgres.audit_log import PAGE, StoredRow
+from adapters.postgres.migration_store import PostgresMigrationStore
+from adapters.sealing import key_text, new_key
 from benchmarks.harness import Benchmark, Result, Server, Side, Work, result
-from benchmarks.workload import EventRow, batches, imported_rows
+from benchmarks.workload import EventRow, batches, imported_rows, replay, sample
 from domain.access import Actor
 
 EVENTS: Final = 400_000
 EXPORTED: Final = 100_000
 USERS: Final = 3_400
+SEALED_USERS: Final = 4_800
+"""So many that there are more than EXPORTED events of them."""
 KEY: Final = SigningKey.generate("bench")
 
 
 def run(server: Server, runs: int) -> list[Result]:
     """Measure the group."""
-    rows = imported_rows(USERS)
-    with server.database() as template:
+    rows, key = imported_rows(USERS), SecretStr(key_text(new_key()))
+    with server.database() as template, server.database() as sealed:
+        _import_sealed(server, sealed, key)
         with server.application(template) as app:
             for batch in batches(rows):
                 app.events.append_rows(batch)
@@ -60,6 +66,14 @@ def run(server: Server, runs: int) -> list[Result]:
                 _in(server, template, _copied),
             ),
             Benchmark(
+                f"audit.export_sealed_{EXPORTED}",
+                "events/s",
+                "COPY of the same rows to a file, sealed as they are",
+                0.06,
+                _in(server, sealed, _exported, key),
+                _in(server, sealed, _copied, key),
+            ),
+            Benchmark(
                 f"audit.verify_{EVENTS}",
                 "events/s",
                 "reading the same events in keyset pages and hashing them",
@@ -77,12 +91,19 @@ def _again(rows: list[EventRow]) -> list[EventRow]:
     return [(ids.setdefault(stream, uuid4()), version, topic, body) for stream, version, topic, body in rows]
 
 
-def _in(server: Server, template: str, work: Callable[[Application], int]) -> Side:
+def _import_sealed(server: Server, database: str, key: SecretStr) -> None:
+    """Import users of the same system where values are sealed."""
+    with server.application(database, key) as app, sample("contexts", SEALED_USERS) as export:
+        replay("contexts", export, PostgresMigrationStore(app.events, app.reads))
+        app.audit.catch_up()
+
+
+def _in(server: Server, template: str, work: Callable[[Application], int], master_key: SecretStr | None = None) -> Side:
     """Return a side that works, through the application, on the database itself: nothing in it changes."""
 
     @contextmanager
     def side() -> Iterator[Work]:
-        with server.application(template) as app:
+        with server.application(template, master_key) as app:
             yield lambda: work(app)
 
     return side

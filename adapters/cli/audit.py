@@ -106,7 +106,8 @@ def _checkpoint(out: Output, app_: Application, folder: CheckpointFolder, comman
     made = signed.checkpoint
     known = latest is not None and (latest.size, latest.root) == (made.size, made.root)
     if known:
-        out.line(f"Nothing was appended since the checkpoint of {made.size} events.")
+        told = "" if command is None else "; the command was not run"
+        out.line(f"Nothing was appended since the checkpoint of {made.size} events{told}.")
         return {"written": False, "size": made.size, "root": made.root.hex(), "position": made.position}
     if command:
         hand_over(signed.note, command)  # first: where it fails, the next time is another try

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -66,7 +68,7 @@ def restore(
     out, settings = Output(as_json=as_json), load_settings()
     manifest = read_manifest(file)
     replaced = restore_backup(database_url(settings), file, replace=replace)
-    with application(settings) as app, out.progress() as watch:
+    with _unfinished(file), application(settings) as app, out.progress() as watch:
         app.initialise()
         known = checkpoint_folder(None).known(key_folder().known())
         verified = verify_store(app.audit, known, lambda done, total: watch("verify", done, total))
@@ -101,6 +103,19 @@ def restore(
     if lost or findings or failed:
         raise typer.Exit(FINDINGS)
     out.next("`dossier audit verify`, then let people in again")
+
+
+@contextmanager
+def _unfinished(file: Path) -> Iterator[None]:
+    """Have an error in the block say that the backup is in the database, and was neither checked nor erased from."""
+    try:
+        yield
+    except DossierError as error:
+        error.hint = (
+            f"{error.hint or 'correct that'}; then `dossier restore {file} --replace`: it lies in the database"
+            " unchecked, and who was erased since is not erased in it"
+        )
+        raise
 
 
 def _lost(manifest: Manifest, replaced: Replaced, verified: Verified, head: int) -> list[str]:

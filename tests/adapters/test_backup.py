@@ -14,6 +14,7 @@ from adapters.backup import back_up, manifest_of, read_manifest, restore
 from adapters.bootstrap import Application, utc_now
 from adapters.cli.main import run
 from adapters.erasure import erase
+from adapters.sealing import key_text, new_key
 from domain.access import Actor
 from domain.account import RegisterAccount
 from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated
@@ -64,7 +65,12 @@ def test_a_backup_comes_back_and_what_happened_since_is_told(
         erase(app, bob, "asked", OPERATOR, tmp_path / "audit")
 
     monkeypatch.setenv("DOSSIER_DATABASE_URL", make_database())  # the other one is gone: only the journal knows
-    code, done = _dossier(capsys, "restore", file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOSSIER_MASTER_KEY", key_text(new_key()))
+        code, done = _dossier(capsys, "restore", file)
+    assert (code, done["error"]["code"]) == (3, "configuration_invalid")
+    assert "who was erased since is not erased" in done["error"]["hint"]
+    code, done = _dossier(capsys, "restore", file, "--replace")
     assert (code, done["erased_again"]) == (1, [str(bob)])
     assert [finding["code"] for finding in done["findings"]] == ["truncated"]
     monkeypatch.setenv("DOSSIER_DATABASE_URL", second)

@@ -27,8 +27,8 @@ from tests.adapters.test_erasure import OPERATOR, everything
 from tests.support.application import application_at, tables
 from tests.support.sealing import MASTER_TEXT
 
-pytestmark = pytest.mark.soak
-USERS, BY_HAND = 3_400, 5
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
+USERS, BY_HAND = 4_800, 5
 SECRET = re.compile(rb"secret-\d{5}-[0-9a-f]{32}")
 _HEX = re.compile(rb"\\\\x([0-9a-f]{20,})")
 _BODIES = {"User": "email", "ChatMessage": "content"}
