@@ -194,7 +194,7 @@ def test_no_later_import_brings_a_person_back(make_database: Callable[[], str], 
         assert again["reconcile"]["erased"] > 0
         verified = migration.verify(app, source, watch)
         for report in (again, verified):
-            assert key not in json.dumps([report.get(name) for name in LISTS])
+            assert key not in str([list(report.get(name, ())) for name in LISTS])
             breaches = {name: report["reconcile"][name] - first["reconcile"][name] for name in BREACHES}
             assert breaches == dict.fromkeys(BREACHES, 0)
         assert app.reads.fetch(accounts.MODEL, account_id=person)[0]["email"] is None
