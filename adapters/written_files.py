@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import orjson
@@ -27,7 +27,7 @@ ERASED_ENTRY: Final = {"erased": True}
 _NAMED: Final = re.compile(r'"(bundle|table|id|record)": "((?:[^"\\]|\\.)*)"')
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IN_MARKDOWN: Final = str.maketrans("`|", "'¦")  # as a report writes them there
-_TITLE: Final = re.compile(r"# Migration of (\S+) \(")
+_SYSTEM: Final = re.compile(r'^(?:# Migration of (?=\S+ \()|  "system": ")([\w-]+)')
 
 
 def note_file(home: Path, kind: Kind, path: Path, person: UUID | None = None) -> None:
@@ -123,32 +123,36 @@ def _noted(notes: Path, done: Cleaned) -> Iterator[tuple[Kind, Path, str | None]
 
 
 def _rewrite(path: Path, about: About) -> bool:
-    """Put `erased` in the place of each entry about somebody; returns whether there were any."""
-    body = path.read_bytes()
-    new = _without_lines(body.decode(), about) if path.suffix == ".md" else _without_entries(orjson.loads(body), about)
-    if new is not None:
-        with private_file(path) as file:
-            file.write(new)
-    return new is not None
+    """Put `erased` in the place of each entry about somebody, an entry at a time; returns whether there were any."""
+    if not any(theirs for _, theirs in _parts(path, about)):
+        return False
+    with private_file(path) as file:
+        file.writelines(text.encode() for text, _ in _parts(path, about))
+    return True
 
 
-def _without_entries(report: Any, about: About) -> bytes | None:
-    system, found = report["system"], False
-    for name, entries in report.items():
-        for at, entry in enumerate(entries if isinstance(entries, list) else ()):
-            if about.in_entry(system, json.dumps(entry, ensure_ascii=False)):
-                report[name][at], found = ERASED_ENTRY, True
-    return orjson.dumps(report, option=orjson.OPT_INDENT_2) if found else None
-
-
-def _without_lines(text: str, about: About) -> bytes | None:
-    title, lines, found = _TITLE.match(text), text.split("\n"), False
-    if title is None:
+def _parts(path: Path, about: About) -> Iterator[tuple[str, bool]]:
+    """Yield the text of a report anew, in pieces, and whether one was an entry about somebody."""
+    before, after = ("- `", "`") if path.suffix == ".md" else ("    ", "")
+    system = ""
+    with path.open(encoding="utf-8", newline="") as lines:
+        for line in lines:
+            found = None if system else _SYSTEM.search(line)
+            system = found[1] if found else system
+            if not line.startswith(before + "{"):
+                yield line, False
+                continue
+            entry = line
+            if line.rstrip() == before + "{":  # laid out over several lines
+                for more in lines:
+                    entry += more
+                    if more.startswith(before + "}"):
+                        break
+            theirs = about.in_entry(system, entry)
+            end = entry[len(entry.rstrip(",\n")) :]
+            yield f"{before}{json.dumps(ERASED_ENTRY)}{after}{end}" if theirs else entry, theirs
+    if not system:
         raise ValueError("not a report")
-    for at, line in enumerate(lines):
-        if line.startswith("- `{") and about.in_entry(title[1], line):
-            lines[at], found = f"- `{json.dumps(ERASED_ENTRY)}`", True
-    return "\n".join(lines).encode() if found else None
 
 
 def _holds(path: Path, ids: frozenset[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from adapters.migration import write_report
+from adapters.spilled import Spilled
 from adapters.written_files import NOTES, About, clean_files, note_file
 from migrations_replay.report import LISTS
 
@@ -33,7 +34,7 @@ OTHERS: list[dict[str, Any]] = [
 
 
 def report() -> dict[str, Any]:
-    lists = dict.fromkeys(LISTS, ()) | {"findings": [*THEIRS, *OTHERS], "kept": OTHERS}
+    lists = dict.fromkeys(LISTS, ()) | {"findings": Spilled([*THEIRS, *OTHERS]), "kept": [*OTHERS, *THEIRS]}
     return {"system": "contexts", "mode": "run", "run_id": OTHER, "rules": [], **lists}
 
 
@@ -48,7 +49,7 @@ def test_reports_are_rewritten_without_one_person(tmp_path: Path) -> None:
     assert done.rewritten == [str(file) for file in files]
     assert files[0].stat().st_mode & 0o777 == 0o600
     erased = [{"erased": True}] * len(THEIRS)
-    expected = json.loads(json.dumps(report() | {"findings": [*erased, *OTHERS]}))
+    expected = json.loads(json.dumps(report() | {"findings": [*erased, *OTHERS], "kept": [*OTHERS, *erased]}))
     assert json.loads(files[0].read_text()) == expected
     write_report(expected, tmp_path / "expected.md")
     assert files[1].read_text() == (tmp_path / "expected.md").read_text()
