@@ -66,6 +66,12 @@ class Counters:
     requests: int = 0
     largest: int = 0
 
+    def take(self, requests: int) -> None:
+        """Count a group."""
+        self.groups += 1
+        self.requests += requests
+        self.largest = max(self.largest, requests)
+
 
 class Groups(Generic[Q, A]):
     """Carries out requests in groups, in the order they come in, bounded in events and bytes.
@@ -122,9 +128,6 @@ class Groups(Generic[Q, A]):
             self._leave(leader)  # first, so that the server works while the others wake
             for member in members:
                 member.asleep.release()
-        self.counters.groups += 1
-        self.counters.requests += len(members)
-        self.counters.largest = max(self.counters.largest, len(members))
 
     def _next(self) -> list[_Waiter[Q, A]]:
         """Take the requests of the next group off the line: as many as the bounds allow, and at least one."""
@@ -137,6 +140,7 @@ class Groups(Generic[Q, A]):
                 if members and (count > GROUP_EVENTS or size > GROUP_BYTES):
                     break
                 members.append(self._waiting.popleft())
+            self.counters.take(len(members))
         return members
 
     def _leave(self, waiter: _Waiter[Q, A]) -> None:
