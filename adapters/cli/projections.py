@@ -241,16 +241,16 @@ def _advice(found: Status) -> str | None:
         return "`dossier db init`"
     if "outdated" in states:
         return "`dossier projections upgrade`"
+    if found.rebuild and found.rebuild["trouble"]:
+        return (
+            "`dossier history ID` of the records it names; then `dossier projections rebuild` begins anew, or `… abort`"
+        )
     if "failing" in states:
         return "`dossier db status`; the follower's log says what it meets"
     if "stalled" in states:
         return "`dossier projections follow`, or look at the process that follows: it does not get on"
     if "dead_letters" in states:
         return "`dossier projections dead-letters list`"
-    if found.rebuild and found.rebuild["trouble"]:
-        return (
-            "`dossier history ID` of the records it names; then `dossier projections rebuild` begins anew, or `… abort`"
-        )
     if found.rebuild and found.rebuild["state"] != "running":
         return "`dossier projections resume` or `dossier projections abort`: a rebuild was left unfinished"
     if any(model.behind and not model.owner for model in found.read_models):
