@@ -40,6 +40,9 @@ NEXT: Final = "next_"
 PREVIOUS: Final = "prev_"
 PART_EVENTS: Final = 10_000
 MOST_PARTS: Final = 2_000
+INDEXED_AT_ONCE: Final = 3
+"""Tables; each takes a connection of the pool, and memory."""
+
 # The server takes a moment to notice that the client of an earlier rebuild was killed.
 PATIENCE: Final = "2s"
 PATIENCE_WITH_ABORTED: Final = "60s"
@@ -299,7 +302,7 @@ class PostgresShadow:
         with translated(), self.store.pool.connection() as connection:
             there = self.store.progress(connection)
         left = [model for model in self.models if model.name not in there]
-        with ThreadPoolExecutor(self._workers) as executor:
+        with ThreadPoolExecutor(min(self._workers, INDEXED_AT_ONCE)) as executor:
             for _ in executor.map(self._complete, left, repeat(head)):
                 pass
 
