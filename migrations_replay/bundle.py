@@ -92,7 +92,7 @@ class LegacyRecord:
     dangling: frozenset[str] = frozenset()
     foreign: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def id_field(self) -> str:
         """The name of the field that holds the key."""
         return id_field(self.document)
@@ -154,6 +154,11 @@ def id_field(document: Mapping[str, Any]) -> str:
     return "id" if convert.key(document.get("id")) is not None or "_id" not in document else "_id"
 
 
+def _key_of(document: Mapping[str, Any]) -> str | None:
+    key = convert.key(document.get("id"))
+    return convert.key(document["_id"]) if key is None and "_id" in document else key
+
+
 def _agreed(value: Any) -> dict[str, Any]:
     """Return the fields of a record, also of one that repeats keys: those it holds once, or the same each time."""
     if isinstance(value, RepeatedKeys):
@@ -197,6 +202,11 @@ class BundleIndex:
         known = [table for table in system.tables if table in source.tables()]
         self.tables = (*known, *(table for table in source.tables() if table not in system.tables))
         self.rows = dict.fromkeys(self.tables, 0)
+        self._shapes = {table: system.tables.get(table, LegacyTable()) for table in self.tables}
+        self._references = {table: self._checked(shape) for table, shape in self._shapes.items()}
+        self._older = {
+            table: (table, *(old for old, new in system.renamed.items() if new == table)) for table in self.tables
+        }
         self._keys: dict[str, dict[str, int]] = {table: {} for table in self.tables}
         self._names: dict[str, set[str]] = {name: set() for name, shape in system.tables.items() if shape.named_by}
         self._ones: dict[tuple[int, str], int] = {}
@@ -209,6 +219,15 @@ class BundleIndex:
         self._refused_bytes: set[tuple[int, str, bytes]] = set()
         for number, table in enumerate(self.tables):
             self._index(number, table)
+
+    def _checked(self, shape: LegacyTable) -> list[tuple[str, list[str]]]:
+        """Return the references of a table's rows, each with the tables it may lead to.
+
+        What the system does not name and the export does not have cannot be checked.
+        """
+        known = {*self._system.tables, *self.tables}
+        references = ((name, [to for to in targets if to in known]) for name, targets in shape.references.items())
+        return [(name, checked) for name, checked in references if checked]
 
     @property
     def root(self) -> str:
@@ -305,7 +324,7 @@ class BundleIndex:
             self.rows[table] += 1
             read = read_line(raw)
             fields = _agreed(read.value)
-            key = convert.key(fields.get(id_field(fields)))
+            key = _key_of(fields)
             if table in self._names and (name := self._name(table, key, fields)) is not None:
                 self._names[table].add(name)
             if key is not None and self._is_copy(number, key, raw):
@@ -336,7 +355,7 @@ class BundleIndex:
         if key is not None and (first := self._first(table, key)) is not None:
             problem = read.problem or Problem("duplicate_id", "another row with this id came first")
             return problem, self._root_of[first]
-        shape = self._system.tables.get(table, LegacyTable())
+        shape = self._shapes[table]
         lost, root = None, _NONE
         if shape.parent_table:
             lost, root = self._root_for(shape, convert.key(fields.get(shape.parent_field)))
@@ -350,13 +369,14 @@ class BundleIndex:
 
     def _first(self, table: str, key: str) -> int | None:
         """Return the number of the record that has this id already: a table under two names is one table."""
-        older = (old for old, new in self._system.renamed.items() if new == table)
-        taken = (self._keys.get(name, {}).get(key) for name in (table, *older))
-        return next((number for number in taken if number is not None), None)
+        for name in self._older[table]:
+            if name in self._keys and (number := self._keys[name].get(key)) is not None:
+                return number
+        return None
 
     def _one(self, number: int, table: str, key: str | None, fields: Mapping[str, Any]) -> tuple[int, str] | None:
         """Return what a row shares with the rows it makes a bundle with, if it shares anything."""
-        shape = self._system.tables.get(table, LegacyTable())
+        shape = self._shapes[table]
         value = convert.key(fields.get(shape.one_by)) if shape.one_by else None
         if value is None and shape.one_by and shape.one_by == shape.named_by:
             value = key  # which names it, and perhaps others
@@ -408,13 +428,10 @@ class BundleIndex:
         table = self.tables[self._table[number]]
         raw = self._source.line_at(table, self._offset[number], self._length[number])
         document = read_line(raw).value
-        key = convert.key(document.get(id_field(document))) or ""
-        shape = self._system.tables.get(table, LegacyTable())
+        key, shape = _key_of(document) or "", self._shapes[table]
         dangling, foreign = set(), set()
-        for name, targets in shape.references.items():
-            # What the system does not name and the export does not have cannot be checked.
-            checked = [target for target in targets if target in self._system.tables or target in self._keys]
-            for where, points_to in _keys_in(document, name) if checked else ():
+        for name, checked in self._references[table]:
+            for where, points_to in _keys_in(document, name):
                 found = next((target for target in checked if self.exists(target, points_to)), None)
                 if found is None:
                     dangling.add(where)

@@ -6,10 +6,10 @@ A system's `derive(bundle)` fills one `Facts`; replay writes it, reconcile compa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 from uuid import UUID
 
 from domain.event import UNKNOWN_AUTHOR, DomainEvent, Source
@@ -93,14 +93,17 @@ class Normal(NamedTuple):
 class Expected(NamedTuple):
     """A leaf of a record and the value that must be found for it.
 
-    `normal` is the leaf's normal form in its document, or tells it when a proof asks; left out, that is the value where
-    the leaf stands, of the first place that is named for it.
+    `normal` is the leaf's normal form in its document; left out, that is the value where the leaf stands, of the first
+    place that is named for it.
     """
 
     pointer: str
     place: Place
     value: Any
-    normal: Normal | Callable[[], Normal] | None = None
+    normal: Normal | None = None
+
+
+ExpectedLater = Callable[[], Iterable[Expected]]
 
 
 @dataclass
@@ -116,7 +119,6 @@ class RecordFacts:
     record: LegacyRecord
     snapshot: UUID
     classes: dict[str, str] = field(default_factory=dict)
-    expected: list[Expected] = field(default_factory=list)
     created: datetime | None = None
     created_at: str = ""
     updated: datetime | None = None
@@ -125,6 +127,22 @@ class RecordFacts:
     became: UUID | None = None
     became_version: int | None = None
     subject: UUID | None = None
+    _expected: list[Expected | ExpectedLater] = field(default_factory=list)
+    _put_off: bool = False
+
+    @property
+    def expected(self) -> list[Expected]:
+        """Where the values of its leaves must be found. What was put off is told now, in its turn."""
+        if self._put_off:
+            self._put_off = False
+            self._expected = [
+                expected for told in self._expected for expected in ((told,) if isinstance(told, Expected) else told())
+            ]
+        return cast("list[Expected]", self._expected)
+
+    @expected.setter
+    def expected(self, expected: list[Expected]) -> None:
+        self._expected, self._put_off = [*expected], False
 
     @property
     def earliest(self) -> datetime | None:
@@ -141,11 +159,14 @@ class RecordFacts:
         else:
             self.classes[pointer] = NORMALISED if is_unset(value) else leaf_class
 
-    def expect(
-        self, pointer: str, place: Place, value: Any, normal: Normal | Callable[[], Normal] | None = None
-    ) -> None:
+    def expect(self, pointer: str, place: Place, value: Any, normal: Normal | None = None) -> None:
         """Say where the value of a leaf must be found, and how it comes back where that is not as the value itself."""
-        self.expected.append(Expected(pointer, place, value, normal))
+        self._expected.append(Expected(pointer, place, value, normal))
+
+    def expect_later(self, tell: ExpectedLater) -> None:
+        """Say where values must be found once a proof asks: a replay never does."""
+        self._expected.append(tell)
+        self._put_off = True
 
     def source(self, pointer: str) -> Source:
         """Return the provenance of one of its values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial, reduce
 from operator import getitem
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from domain.profile import ProfileConflictRecorded
 from domain.values import is_unset, same_json
 from migrations_replay import convert
 from migrations_replay.convert import Unreadable
-from migrations_replay.facts import Facts, Normal, Place, Provenance, RecordFacts, pointer_to, unique
+from migrations_replay.facts import Expected, Facts, Normal, Place, Provenance, RecordFacts, pointer_to, unique
 from migrations_replay.leaves import CONFLICTING, MAPPED, NORMALISED, escaped
 from migrations_replay.reading import Leaf, One, Reader, Reading, Step, given_back, steps_back, unreadable, unset
 
@@ -56,14 +56,17 @@ class Back:
     def normal(self, path: tuple[str, ...], leaf: Leaf) -> Normal:
         """Return how a leaf comes back: in which column, and as what."""
         legacy, reader = self._ways.get(path, (path[-1:], _AS_IT_IS))
-        value = leaf.value if leaf.steps else given_back(reader, leaf.value)
-        return Normal(pointer_to(*legacy, *steps_back(reader, leaf.steps)), value)
+        if not leaf.steps:
+            return Normal(pointer_to(*legacy), given_back(reader, leaf.value))
+        return Normal(pointer_to(*legacy, *steps_back(reader, leaf.steps)), leaf.value)
 
-    def document(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def document(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the columns that hold these fields."""
         document: dict[str, Any] = {}
         for path, (legacy, reader) in self._ways.items():
-            value = _at(fields, path)
+            value: Any = fields
+            for step in path:
+                value = value.get(step) if isinstance(value, dict) else None
             if value is not None:
                 _put(document, legacy, given_back(reader, value))
         return document
@@ -199,8 +202,7 @@ class Settlement:
                     name = "/".join(path[:_DEPTH_OF_CONFLICTS])
                     sources = settled.provenance.get(name, ())
                     settled.provenance[name] = (*sources, offer.facts.source(offer.pointer))
-            values = unique([offer.reading.value for offer in offered])
-            if len(values) > 1:
+            if len(values := unique([offer.reading.value for offer in offered])) > 1:
                 self._facts.conflict(winner.facts, "/".join(path), values, values[0], rule(offered))
                 settled.conflicts[path] = Conflict(values, rule(offered))
         return settled
@@ -245,10 +247,17 @@ def _mark(offer: Offer, chosen: Any, place: Place, back: Back) -> bool:
             continue
         if row.classes.get(leaf.pointer) != CONFLICTING:  # a text that holds JSON is one leaf with several values
             row.classes[leaf.pointer] = MAPPED if leaf.same else NORMALISED
-        inside = place.below(*leaf.steps) if leaf.steps else place
-        row.expect(leaf.pointer, inside, leaf.value, partial(back.normal, offer.path, leaf))
         held = True
+    if held:
+        row.expect_later(partial(_expected, offer, given_up, place, back))
     return held
+
+
+def _expected(offer: Offer, given_up: Collection[str], place: Place, back: Back) -> Iterator[Expected]:
+    for leaf in offer.reading.leaves:
+        if leaf.pointer not in given_up:
+            inside = place.below(*leaf.steps) if leaf.steps else place
+            yield Expected(leaf.pointer, inside, leaf.value, back.normal(offer.path, leaf))
 
 
 def _at(value: Any, steps: tuple[Step, ...]) -> Any:

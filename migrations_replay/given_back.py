@@ -71,7 +71,7 @@ def not_given_back(system: LegacySystem, facts: Facts, rows: BundleRows) -> Iter
             if record.classes.get(pointer) not in _GIVEN_BACK or (pointer in told and not (normal or place.item)):
                 continue
             told.add(pointer)
-            where, wanted = (normal() if callable(normal) else normal) or (pointer, value)
+            where, wanted = normal or (pointer, value)
             found = _at(document, "/id" if where == key_at else where, item=place.item)
             if not (_holds(found, wanted) if place.item else same_stored(found, wanted)):
                 yield NotGivenBack(record, pointer, wanted, found)

@@ -61,14 +61,14 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):  # most often: a source of the provenance
+        return list(value)
     if isinstance(value, datetime):
         return canonical_instant(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, BaseModel):
         return value.__dict__  # all of our models store what they were given: no field is dropped, renamed or computed
-    if isinstance(value, tuple):
-        return list(value)
     if isinstance(value, Erased):
         return {"erased": True}
     raise TypeError(f"{type(value).__name__} has no JSON form")
