@@ -26,7 +26,10 @@ FIRST: Final = UUID(int=0)
 LAST: Final = UUID(int=2**128 - 1)
 
 Row = tuple[Any, ...]
-"""A stored event: stream, version, position, topic, body, and how many erasures there were when it was read."""
+"""A stored event: stream, version, position, topic, body, and how many erasures there were when it was read.
+
+What is read in a group has one thing more: which of the streams that were asked for it is of, from 1.
+"""
 
 _COLUMNS: Final = (
     "originator_id, originator_version, notification_id, topic, state, (SELECT erasures FROM {store}.key_epoch)"
