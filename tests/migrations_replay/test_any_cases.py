@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.mapper import canonical_json
 from domain.account import ACCOUNT, ChangeContact
 from domain.case import CASE, ChangeCaseStatus, CorrectCaseStatus, ReopenCase, UpdateCase
 from domain.case_fields import FILLABLE
@@ -19,96 +17,31 @@ from domain.company import COMPANY, AddCompanyMember, UpdateCompany
 from domain.decider import Decider
 from domain.errors import AlreadyExists
 from domain.status_catalogue import SEEDED, STATUS, RetireStatus
-from migrations_replay.bundle import Selection
 from migrations_replay.facts import Facts
-from migrations_replay.given_back import without_a_way_back
-from migrations_replay.leaves import CLASSES, MAPPED, Ledger, count_leaves, leaves
-from migrations_replay.reconcile import Reconcile
-from migrations_replay.report import as_plain
 from migrations_replay.systems.cases import SYSTEM
-from projections.all import READ_MODELS
 from tests.support.any_cases import exports
-from tests.support.legacy import Line, MemorySource, MemoryTables, index, recorded, rows_of
+from tests.support.laws import Export, adds_up_in_any_order, is_proven
+from tests.support.legacy import MemorySource, index, recorded, rows_of
 from tests.support.legacy_cases import when
 
 # --- the properties ---------------------------------------------------------------------------------------------------
 
 
-def _without_bundle(entry: dict[str, Any]) -> str:
-    """A bundle of rows of one user or one code is named by the one that comes first: that alone may differ."""
-    return json.dumps(as_plain({name: value for name, value in entry.items() if name != "bundle"}), sort_keys=True)
-
-
-def _told(facts: Facts) -> Any:
-    """All that a bundle implies, in a form that compares."""
-    streams = {str(stream.stream): stream.events for stream in facts.streams}
-    return (
-        {
-            key: (sorted(record.classes.items()), sorted(map(repr, record.expected)))
-            for key, record in facts.records.items()
-        },
-        {
-            stream: [(canonical_json(new.event), new.occurred_at, new.actor, repr(new.provenance)) for new in events]
-            for stream, events in streams.items()
-        },
-        *(
-            sorted(map(_without_bundle, entries))
-            for entries in (facts.conflicts, facts.unmapped, facts.quarantine, facts.findings)
-        ),
-        sorted(facts.tally.items()),
-        str(facts.subject),
-    )
-
-
 @settings(max_examples=50)
 @given(exports(), st.randoms(use_true_random=False))
-def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
-    tables: dict[str, list[Line]], rng: Any
-) -> None:
-    shuffled = {name: rng.sample(lines, len(lines)) for name, lines in tables.items()}
-    told = []
-    for export in (tables, shuffled, tables):
-        found, ledger, total = index(MemorySource(**export), SYSTEM), Ledger(), 0
-        by_records = {}
-        for bundle in found:
-            facts = SYSTEM.derive(bundle)
-            by_records[frozenset(facts.records)] = _told(facts)
-            assert not list(without_a_way_back(facts))
-            for record in facts.records.values():
-                ledger.add(record.record.document, record.classes)
-                total += count_leaves(record.record.document)
-                assert set(record.classes) == {pointer for pointer, _ in leaves(record.record.document)}
-                assert set(record.classes.values()) <= set(CLASSES)
-                assert {expected.pointer for expected in record.expected} <= set(record.classes)
-        for aside in found.set_aside():
-            ledger.quarantine(aside.document)
-            total += count_leaves(aside.document)
-        assert ledger.adds_up
-        assert ledger.total == total
-        told.append((by_records, ledger.as_dict()))
-    assert told[0] == told[2]
-    assert told[0] == told[1]
+def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(tables: Export, rng: Any) -> None:
+    adds_up_in_any_order(SYSTEM, tables, rng)
 
 
 @settings(max_examples=50)
 @given(exports(repeats=True))
-def test_what_any_export_implies_can_be_stored_read_back_and_proven(tables: dict[str, list[Line]]) -> None:
-    found = Selection(index(MemorySource(**tables), SYSTEM))
-    store = MemoryTables(SYSTEM.derive(bundle) for bundle in found)
-    proof = Reconcile(SYSTEM, store, READ_MODELS).run(found, lambda _: None)
-    assert proof.breaches == 0, proof.differences
-    assert proof.differences == []
-    assert proof.counts["equal"] == sum(
-        leaf_class == MAPPED
-        for bundle in found
-        for record in SYSTEM.derive(bundle).records.values()
-        for leaf_class in record.classes.values()
-    )
+def test_what_any_export_implies_can_be_stored_read_back_and_proven(tables: Export) -> None:
+    is_proven(SYSTEM, tables)
 
 
 @settings(max_examples=50)
 @given(exports(repeats=True))
-def test_the_tables_of_any_export_hold_what_they_promise(tables: dict[str, list[Line]]) -> None:
+def test_the_tables_of_any_export_hold_what_they_promise(tables: Export) -> None:
     for bundle in index(MemorySource(**tables), SYSTEM):
         facts = SYSTEM.derive(bundle)
         rows = rows_of(facts)
@@ -137,7 +70,7 @@ def _state(decider: Decider[Any], facts: Facts) -> Any:
 
 @settings(max_examples=50)
 @given(exports(repeats=True), st.sampled_from(sorted(SEEDED)))
-def test_whatever_was_imported_takes_live_commands(tables: dict[str, list[Line]], code: str) -> None:
+def test_whatever_was_imported_takes_live_commands(tables: Export, code: str) -> None:
     for bundle in index(MemorySource(**tables), SYSTEM):
         facts = SYSTEM.derive(bundle)
         if not facts.streams:

@@ -8,70 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.mapper import canonical_json
 from domain.account import ACCOUNT, UpdateAccount
 from domain.billing import BILLING, ChangeSubscriptionStatus, Subscription
 from domain.decider import Decider
 from domain.identity import EnsureProfile, SyncIdentity
 from domain.profile import PROFILE, UpdateProfile
 from domain.streams import billing_id, merged_profile_id
-from migrations_replay.bundle import Selection
-from migrations_replay.given_back import without_a_way_back
-from migrations_replay.leaves import CLASSES, Ledger, count_leaves, leaves
-from migrations_replay.reconcile import Reconcile
-from migrations_replay.report import as_plain
 from migrations_replay.systems.decks import SYSTEM
-from projections.all import READ_MODELS
 from tests.support.any_decks import exports
-from tests.support.legacy import Line, MemorySource, MemoryTables, index, recorded
+from tests.support.laws import Export, adds_up_in_any_order, is_proven
+from tests.support.legacy import recorded
 
-Export = dict[str, list[Line]]
 FEW, MANY = settings(max_examples=25), settings(max_examples=1500)
 
 
-def _told(tables: Export) -> Any:
-    """Return all that an export implies, in a form that compares; a bundle is named by the row that comes first."""
-    found, ledger, total = index(MemorySource(**tables), SYSTEM), Ledger(), 0
-    told = {}
-    for bundle in found:
-        facts = SYSTEM.derive(bundle)
-        assert not list(without_a_way_back(facts))
-        for record in facts.records.values():
-            ledger.add(record.record.document, record.classes)
-            total += count_leaves(record.record.document)
-            assert set(record.classes) == {pointer for pointer, _ in leaves(record.record.document)}
-            assert set(record.classes.values()) <= set(CLASSES)
-            assert {expected.pointer for expected in record.expected} <= set(record.classes)
-        lists = (facts.conflicts, facts.unmapped, facts.findings)
-        told[frozenset(facts.records)] = (
-            {key: sorted(record.classes.items()) for key, record in facts.records.items()},
-            [
-                (stream.stream, [(canonical_json(new.event), new.occurred_at) for new in stream.events])
-                for stream in facts.streams
-            ],
-            [sorted(repr(as_plain({**entry, "bundle": ""})) for entry in entries) for entries in lists],
-            facts.subject,
-        )
-    for aside in found.set_aside():
-        ledger.quarantine(aside.document)
-        total += count_leaves(aside.document)
-    assert ledger.adds_up
-    assert ledger.total == total
-    return told, ledger.as_dict()
-
-
-def _adds_up_in_any_order(tables: Export, rng: Any) -> None:
-    told = _told(tables)
-    assert told == _told(tables) == _told({name: rng.sample(lines, len(lines)) for name, lines in tables.items()})
-
-
 def _is_proven_and_goes_on(tables: Export) -> None:
-    found = Selection(index(MemorySource(**tables), SYSTEM))
-    store = MemoryTables(SYSTEM.derive(bundle) for bundle in found)
-    proof = Reconcile(SYSTEM, store, READ_MODELS).run(found, lambda _: None)
-    assert proof.differences == []
-    for bundle in found:
-        facts = SYSTEM.derive(bundle)
+    for facts in is_proven(SYSTEM, tables):
         if facts.streams:
             _takes_live_commands(facts.subject, recorded(facts))
 
@@ -97,7 +49,7 @@ def _takes_live_commands(account_id: Any, streams: Any) -> None:
 @FEW
 @given(exports(), st.randoms(use_true_random=False))
 def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(tables: Export, rng: Any) -> None:
-    _adds_up_in_any_order(tables, rng)
+    adds_up_in_any_order(SYSTEM, tables, rng)
 
 
 @FEW
@@ -110,5 +62,5 @@ def test_any_export_can_be_stored_proven_given_back_and_changed(tables: Export) 
 @MANY
 @given(exports(), exports(repeats=True), st.randoms(use_true_random=False))
 def test_many_exports_do_so_too(tables: Export, broken: Export, rng: Any) -> None:
-    _adds_up_in_any_order(tables, rng)
+    adds_up_in_any_order(SYSTEM, tables, rng)
     _is_proven_and_goes_on(broken)

@@ -12,12 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.mapper import canonical_json
 from domain.contexts import CONTEXTS, Context
 from domain.streams import imported_id, intent_id, merged_profile_id
-from migrations_replay.bundle import Selection
-from migrations_replay.facts import NO_TIME, Facts
-from migrations_replay.given_back import without_a_way_back
+from migrations_replay.facts import NO_TIME
 from migrations_replay.leaves import (
     CONFLICTING,
     DERIVED,
@@ -27,23 +24,19 @@ from migrations_replay.leaves import (
     UNMAPPED,
     UNREADABLE,
     Ledger,
-    count_leaves,
     leaves,
 )
-from migrations_replay.reconcile import Reconcile
-from migrations_replay.report import as_plain
 from migrations_replay.systems.contexts import INTENT_FIELDS, SHARED, SYSTEM
-from projections.all import READ_MODELS
+from tests.support.any_contexts import exports
+from tests.support.laws import Export, adds_up_in_any_order, is_proven
 from tests.support.legacy import (
     Implied,
     Line,
     MemorySource,
-    MemoryTables,
     blob,
     context,
     index,
     message,
-    recorded,
     rows_of,
     user,
 )
@@ -745,91 +738,6 @@ def test_provenance_names_every_source_of_a_value() -> None:
 
 # --- any bundle ---------------------------------------------------------------------------------------------------
 
-_FRAGMENTS = st.one_of(
-    st.sampled_from(
-        [
-            *("null", '""', '" "', "[]", "{}", "true", "false", "0", "1", "1.0", "-0.0", "1e400", "NaN", "-Infinity"),
-            *("9223372036854775807", "9223372036854775808", "1.234567890123456789", "1e-400", "1e19", "1.5e300"),
-            *('"a"', '" a"', '"A"', '"Zoe\\u0308"', '"Zo\\u00eb"', '"25-34"', '"early 30s"', '"light"', '"open"'),
-            *('["a"]', '["a","b ",null,1]', '["a",{"k":""}]', '[[["a"]]]', "[null]", '{"k":"a"}', '{"k":" a"}'),
-            *('{"k":"b","j":null}', '{"k":{"n":[1,null,{}]}}', '{"k":{"n":1e400}}', '{"":{"a/b":"~"}}', '{"k":true}'),
-            *('{"k":1}', '{"k":[1e19,12345678901234567.0]}', '"{}"', '"[]"', '"null"', '"5"'),
-            r'"[\"a\",\"b\"]"',
-            r'"{\"k\":\"a\"}"',
-            r'"{\"k\":1,\"k\":2}"',
-            r'"{\"k\":{\"n\":1,\"n\":2}}"',
-            r'"[\"a\\u0000\"]"',
-            r'"[\"\\ud800\"]"',
-            r'"{\"k\":\"\\u0000\"}"',
-            r'"{\"k\":1e400}"',
-            r'"\"[\\\"a\\\"]\""',
-            *(
-                '"2023-05-01T10:00:00Z"',
-                '"2023-05-01 10:00"',
-                '"0000-01-01T00:00:00Z"',
-                "1682935200000",
-                "4e17",
-                '"soon"',
-            ),
-            "[" * 30 + "]" * 30,
-        ]
-    ),
-    st.text(max_size=5).map(json.dumps),
-)
-_DATA_KEYS = sorted({*SHARED, *(name for fields in INTENT_FIELDS.values() for name in fields), "intent", "odd/~key"})
-_TIMES_AND_MORE = ["createdAt", "updatedAt", "extra"]
-
-
-def _object(keys: list[str], most: int) -> st.SearchStrategy[str]:
-    some = st.dictionaries(st.sampled_from(keys), _FRAGMENTS, max_size=most)
-    return some.map(lambda pairs: ", ".join(f"{json.dumps(key)}: {value}" for key, value in pairs.items()))
-
-
-def _row(fixed: dict[str, Any], odd: str, data: str | None = None) -> str:
-    parts = [json.dumps(fixed)[1:-1], odd, "" if data is None else f'"data": {{{data}}}']
-    return "{" + ", ".join(part for part in parts if part) + "}"
-
-
-@st.composite
-def _exports(draw: st.DrawFn) -> dict[str, list[Line]]:
-    """One or two users with odd values in every field."""
-    tables: dict[str, list[Line]] = {"User": [], "ContextProfile": [], "Profile": [], "ChatMessage": []}
-    for number in range(1, draw(st.integers(1, 2)) + 1):
-        odd = draw(_object(["email", "name", *_TIMES_AND_MORE], 4))
-        tables["User"].append(_row({"id": f"u{number}"}, odd))
-        kinds = draw(st.lists(st.sampled_from([*Context, " service", "business"]), max_size=4))
-        for place, kind in enumerate(kinds):
-            key = f"c{number}{place}"
-            odd = draw(_object(["tonePreference", *_TIMES_AND_MORE], 3))
-            tables["ContextProfile"].append(_row({"id": key, "userId": f"u{number}", "contextType": kind}, odd))
-            for copy in range(draw(st.sampled_from([0, 1, 1, 1, 2]))):
-                own = list(INTENT_FIELDS.get(Context(kind.strip()), {})) if kind.strip() in set(Context) else []
-                data = draw(_object([*_DATA_KEYS, *SHARED, *own, *own], 6) | st.none())
-                odd = draw(
-                    _object(["completeness", "missing", *_TIMES_AND_MORE, *(["data"] if data is None else [])], 3)
-                )
-                tables["Profile"].append(_row({"id": f"p{key}{copy}", "contextProfileId": key}, odd, data))
-        for place in range(draw(st.integers(0, 2))):
-            odd = draw(_object(["contextProfileId", "content", "role", "offRecord", *_TIMES_AND_MORE], 4))
-            tables["ChatMessage"].append(_row({"id": f"m{number}{place}", "userId": f"u{number}"}, odd))
-    return tables
-
-
-def _told(facts: Facts) -> Any:
-    """All that a bundle implies, in a form that compares; a snapshot's position in the run does not matter."""
-    return (
-        {key: sorted(record.classes.items()) for key, record in facts.records.items()},
-        {f"{model}/{key}": canonical_json(row) for (model, key), row in rows_of(facts).items()},
-        {
-            str(stream): [(event.topic, canonical_json(event.event), event.metadata) for event in events]
-            for stream, events in recorded(facts).items()
-        },
-        *(
-            sorted(json.dumps(as_plain(entry), sort_keys=True) for entry in entries)
-            for entries in (facts.conflicts, facts.unmapped, facts.quarantine, facts.findings)
-        ),
-    )
-
 
 @example(
     tables={
@@ -841,44 +749,12 @@ def _told(facts: Facts) -> Any:
     rng=random.Random(1),
 )
 @settings(max_examples=30)
-@given(_exports(), st.randoms(use_true_random=False))
-def test_any_bundle_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(
-    tables: dict[str, list[Line]], rng: Any
-) -> None:
-    shuffled = {name: rng.sample(lines, len(lines)) for name, lines in tables.items()}
-    told = []
-    for export in (tables, shuffled, tables):
-        found, ledger, total = index(MemorySource(**export)), Ledger(), 0
-        by_root = {}
-        for bundle in found:
-            facts = SYSTEM.derive(bundle)
-            by_root[bundle.root.key] = _told(facts)
-            for record in facts.records.values():
-                ledger.add(record.record.document, record.classes)
-                total += count_leaves(record.record.document)
-                assert set(record.classes) == {pointer for pointer, _ in leaves(record.record.document)}
-                assert {expected.pointer for expected in record.expected} <= set(record.classes)
-            assert not list(without_a_way_back(facts))
-        for aside in found.set_aside():
-            ledger.quarantine(aside.document)
-            total += count_leaves(aside.document)
-        assert ledger.adds_up
-        assert ledger.total == total
-        told.append((by_root, ledger.as_dict()))
-    assert told[0] == told[1] == told[2]
+@given(exports(), st.randoms(use_true_random=False))
+def test_any_bundle_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(tables: Export, rng: Any) -> None:
+    adds_up_in_any_order(SYSTEM, tables, rng)
 
 
 @settings(max_examples=25)
-@given(_exports())
-def test_what_any_bundle_implies_can_be_stored_read_back_and_proven(tables: dict[str, list[Line]]) -> None:
-    found = Selection(index(MemorySource(**tables)))
-    store = MemoryTables(SYSTEM.derive(bundle) for bundle in found)
-    proof = Reconcile(SYSTEM, store, READ_MODELS).run(found, lambda _: None)
-    assert proof.breaches == 0, proof.differences
-    assert proof.differences == []
-    assert proof.counts["equal"] == sum(
-        leaf_class == MAPPED
-        for bundle in found
-        for record in SYSTEM.derive(bundle).records.values()
-        for leaf_class in record.classes.values()
-    )
+@given(exports())
+def test_what_any_bundle_implies_can_be_stored_read_back_and_proven(tables: Export) -> None:
+    is_proven(SYSTEM, tables)
