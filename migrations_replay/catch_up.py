@@ -140,12 +140,11 @@ def merge_bundle(
 def _is_news(system: LegacySystem, facts: Facts, record: RecordFacts, past: Past) -> bool:
     """Tell whether what was recorded of a record is not what there is to record now."""
     newest = past.newest
-    return newest is None or (newest.digest, newest.mapping_version, newest.bundle, newest.became_version) != (
-        record.record.digest,
-        system.mapping_version,
-        facts.bundle.root.key,
-        record.became_version,
-    )
+    if newest is None:
+        return True
+    known = newest.digest, newest.mapping_version, newest.bundle, newest.became, newest.became_version
+    told = record.record.digest, system.mapping_version, facts.bundle.root.key, record.became, record.became_version
+    return known != told
 
 
 def _recorded_facts(system: LegacySystem, root: LegacyRecord, past: Mapping[UUID, Past]) -> Facts | None:

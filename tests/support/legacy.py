@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -102,15 +102,26 @@ def rows_of(facts: Facts) -> dict[tuple[str, Key], Row]:
 class MemoryTables:
     """What a replay of the bundles leaves in the tables, through the bytes of its events and of its JSON columns."""
 
-    def __init__(self, all_facts: Iterable[Facts]) -> None:
+    def __init__(self, all_facts: Iterable[Facts] = ()) -> None:
         self._events: dict[UUID, list[Recorded]] = {}
         self._rows: dict[str, dict[Key, Row]] = {model.name: {} for model in READ_MODELS}
         for facts in all_facts:
-            self._events |= recorded(facts)
-            for (model, key), row in rows_of(facts).items():
-                self._rows[model][key] = row | {
-                    name: json.loads(canonical_json(value)) for name, value in row.items() if isinstance(value, dict)
-                }
+            self.hold(recorded(facts))
+
+    def hold(self, streams: Mapping[UUID, list[Recorded]]) -> None:
+        """Hold these streams, and the rows of their events."""
+        self._events |= streams
+        for events in streams.values():
+            for model in READ_MODELS:
+                for key, row in fold_events(model, {}, events).items():
+                    if row is None:
+                        self._rows[model.name].pop(key, None)
+                    else:
+                        self._rows[model.name][key] = row | {
+                            name: json.loads(canonical_json(value))
+                            for name, value in row.items()
+                            if isinstance(value, dict)
+                        }
 
     def rows(self, model: str, keys: Collection[Key]) -> dict[Key, Row]:
         return {key: self._rows[model][key] for key in keys if key in self._rows[model]}
@@ -138,6 +149,9 @@ class MemoryTables:
 
     def standing_still(self, _: Collection[UUID]) -> list[DeadLetter]:
         return []
+
+    def all_rows(self) -> dict[str, dict[Key, Row]]:
+        return self._rows
 
     def position(self) -> int:
         return max((events[-1].position for events in self._events.values()), default=0)
