@@ -18,7 +18,7 @@ from migrations_replay.facts import LegacySystem
 from migrations_replay.gone import RecordName, root_table
 from migrations_replay.reconcile import Reconcile
 from migrations_replay.recorded import RecordedBundles, recorded_bundles
-from migrations_replay.replay import Replay
+from migrations_replay.replay import BATCH_EVENTS, Replay
 from migrations_replay.report import as_plain
 from migrations_replay.rollback import forget_set_aside, roll_back
 from migrations_replay.systems import SYSTEMS
@@ -26,18 +26,32 @@ from projections.all import READ_MODELS
 from projections.read_model import Row
 
 
-def rederive(app: Application, system: str, watch: Watch, only: Sequence[str] = (), *, apply: bool) -> dict[str, Any]:
+def rederive(
+    app: Application,
+    system: str,
+    watch: Watch,
+    only: Sequence[str] = (),
+    batch_events: int = BATCH_EVENTS,
+    *,
+    apply: bool,
+) -> dict[str, Any]:
     """Run the recorded snapshots through the mapping as it is now; without `apply` in throwaway schemas, as a plan."""
     project(app, watch)
     if apply:
         with rare_collections(), run_lock(app.events, system):
-            return _rederive(app, system, watch, only, "rederive")
+            return _rederive(app, system, watch, only, batch_events, "rederive")
     with throwaway(app) as scratch, rare_collections():
-        return _rederive(scratch, system, watch, only, "rederive_preview", live=app)
+        return _rederive(scratch, system, watch, only, batch_events, "rederive_preview", live=app)
 
 
 def _rederive(
-    app: Application, name: str, watch: Watch, only: Sequence[str], mode: str, live: Application | None = None
+    app: Application,
+    name: str,
+    watch: Watch,
+    only: Sequence[str],
+    batch_events: int,
+    mode: str,
+    live: Application | None = None,
 ) -> dict[str, Any]:
     system = SYSTEMS[name]
     store = PostgresMigrationStore(app.events, app.reads, live.events if live else None, live.reads if live else None)
@@ -49,7 +63,7 @@ def _rederive(
 
     began = time.monotonic()
     bundles = RecordedBundles(system, load, dict(_recorded(system, store, only)))
-    replay = Replay(system, store, app.dossier.clock, uuid4(), READ_MODELS, entries=Spilled)
+    replay = Replay(system, store, app.dossier.clock, uuid4(), READ_MODELS, batch_events, entries=Spilled)
     outcome = replay.run(bundles, bundles.kind, lambda done, total: watch("replay", done, total))
     project(app, watch)
     reconcile = Reconcile(system, tables_to_prove(app, live), READ_MODELS, entries=Spilled)

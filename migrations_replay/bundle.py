@@ -279,6 +279,11 @@ class BundleIndex:
         """Tell whether a row with this key was taken in."""
         return key in self._keys.get(table, ())
 
+    def together(self, one: tuple[str, str], other: tuple[str, str]) -> bool:
+        """Tell whether two records that were taken in, each by table and key, belong to one bundle."""
+        numbers = [self._keys[table][key] for table, key in (one, other)]
+        return self._root_of[numbers[0]] == self._root_of[numbers[1]]
+
     def holds(self, table: str, key: str) -> bool:
         """Tell whether the source holds a row with this key, taken in or not, also under the newer name of a table."""
         names = (table, self._system.renamed.get(table, table))

@@ -100,11 +100,11 @@ def merge_bundle(
     bundle: Bundle,
     *,
     gone: Sequence[UUID] = (),
-    delete: bool = False,
+    withdraw: Withdrawal | None = None,
 ) -> Merge:
     """Merge a bundle with what was recorded of it.
 
-    `gone` are the snapshots of records the source no longer gives; they count on, or with `delete` are withdrawn.
+    `gone` are the snapshots of records the source no longer gives, or not there; they count on, or are withdrawn.
     """
     present = bundle.snapshots()
     past = {stream: Past.of(events) for stream, events in load([*present, *gone]).items()}
@@ -114,7 +114,7 @@ def merge_bundle(
         for stream, record in present.items()
     }
     left = {stream: record_of(newest) for stream in gone if (newest := past[stream].newest)}
-    records = tuple(told.values()) if delete else (*told.values(), *left.values())
+    records = tuple(told.values()) if withdraw else (*told.values(), *left.values())
     root = told[bundle.root.snapshot(system.name)]
     new = system.derive(Bundle(system.name, root, records))
     old = _recorded_facts(system, root, past)
@@ -122,8 +122,8 @@ def merge_bundle(
     _Streams(system, models, load, merge, old, past).merge()
     if merge.reason:
         return merge
-    if delete:
-        merge.events += [_withdrawn(system, left[stream], past[stream], "deleted") for stream in left]
+    if withdraw:
+        merge.events += [_withdrawn(system, left[stream], past[stream], withdraw) for stream in left]
     snapshots = []
     for record in new.records.values():
         known = past[record.snapshot]

@@ -16,11 +16,15 @@ RecordName = tuple[str, str]
 
 @dataclass
 class Gone:
-    """The snapshots of records that are gone: by the root of their bundle, which is there, or as whole bundles."""
+    """The snapshots of records that are gone: by the root of their bundle, which is there, or as whole bundles.
+
+    `moved` are records that belong to another root now, by the one they belonged to, which is there.
+    """
 
     by_bundle: dict[RecordName, list[UUID]] = field(default_factory=dict)
     whole: dict[RecordName, list[UUID]] = field(default_factory=dict)
     entries: list[dict[str, Any]] = field(default_factory=list)
+    moved: dict[RecordName, list[tuple[str, str, UUID]]] = field(default_factory=dict)
 
     def of(self, bundle: Bundle) -> Sequence[UUID]:
         """Return what is gone of a bundle."""
@@ -62,6 +66,8 @@ def _look_for(
     only: set[str] | None,
     gone: Gone,
 ) -> None:
+    if index.takes(*root):
+        _look_for_moved(index, root, records, only, gone)
     missing = [record for record in records if not index.holds(*record[:2]) or index.is_orphan(*record[:2])]
     if not missing:
         return
@@ -74,6 +80,21 @@ def _look_for(
     else:
         gone.whole.setdefault(root, []).extend(snapshots)
     gone.entries += [{"bundle": root[1], "table": table, "id": key} for table, key, _ in missing]
+
+
+def _look_for_moved(
+    index: BundleIndex,
+    root: RecordName,
+    records: Sequence[tuple[str, str, UUID]],
+    only: set[str] | None,
+    gone: Gone,
+) -> None:
+    for table, key, snapshot in records:
+        if not index.takes(table, key) or index.together((table, key), root):
+            continue
+        now = index.find(table, key)
+        if only is None or (now and {root[1], now.root.key} <= only):
+            gone.moved.setdefault(root, []).append((table, key, snapshot))
 
 
 def _root_of_the_rest(index: BundleIndex, records: Sequence[tuple[str, str, UUID]]) -> RecordName | None:

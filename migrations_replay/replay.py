@@ -17,7 +17,7 @@ from uuid import UUID
 from domain.errors import VersionConflict
 from domain.event import IMPORTER, DomainEvent, EventMetadata, NewEvent
 from domain.event import Recorded as StoredEvent
-from domain.legacy import LegacyRecordQuarantined
+from domain.legacy import LegacyRecordQuarantined, Withdrawal
 from domain.migration import MigrationRunCompleted, MigrationRunStarted
 from domain.streams import imported_id, migration_id, unknown_person_id
 from migrations_replay.bundle import TURN, Bundle, LegacyRecord, SetAside
@@ -228,6 +228,7 @@ class Replay:
             writer.tick()
             self._set_aside(records, writer, outcome)
         self._make_ready(gone)
+        self._take_from_others(selection, gone, writer, outcome)
         done = 0
         for bundles in _batches(selection, self.batch_events, self.batch_bytes):
             writer.tick()
@@ -326,11 +327,10 @@ class Replay:
         gone: Sequence[UUID],
         writer: _Writer,
         outcome: Outcome,
-        *,
-        delete: bool = False,
+        withdraw: Withdrawal | None = None,
     ) -> None:
         for attempt in range(1, MERGES + 1):
-            merge = merge_bundle(self.system, self.models, self._load, bundle, gone=gone, delete=delete)
+            merge = merge_bundle(self.system, self.models, self._load, bundle, gone=gone, withdraw=withdraw)
             if merge.reason:
                 outcome.pending.append(_pending(merge, states))
                 return
@@ -345,6 +345,17 @@ class Replay:
         outcome.merged += bool(merge.changes or merge.kept)
         outcome.changes.extend({"bundle": bundle.root.key} | change for change in merge.changes)
         outcome.kept.extend(merge.kept)
+
+    def _take_from_others(self, selection: Told, gone: Gone, writer: _Writer, outcome: Outcome) -> None:
+        """Merge the bundles that records have left for others as they are without them; those take them in anew."""
+        for root, records in gone.moved.items():
+            bundle = selection.find(*root)
+            if bundle is None:
+                continue
+            past = {name: Past.of(events) for name, events in self._load([name for *_, name in records]).items()}
+            if not any(past[name].knew(record) for record, name in _as_given(selection, records)):
+                writer.tick()
+                self._merge(bundle, (), list(past), writer, outcome, "begun_anew")
 
     def _make_ready(self, gone: Gone) -> None:
         """Have a dry run hold what is gone too, as the live tables do."""
@@ -363,7 +374,7 @@ class Replay:
             bundle = selection.find(table, key)
             if bundle is not None:
                 writer.tick()
-                self._merge(bundle, (), snapshots, writer, outcome, delete=True)
+                self._merge(bundle, (), snapshots, writer, outcome, "deleted")
                 outcome.withdrawn += len(snapshots)
         for snapshots in gone.whole.values():
             writer.tick()
@@ -438,6 +449,15 @@ class _Writer:
             quarantined=outcome.set_aside,
             events=sum(outcome.appended.values()) + self.earlier_events + outcome.resumed + 1,
         )
+
+
+def _as_given(selection: Told, records: Iterable[tuple[str, str, UUID]]) -> Iterator[tuple[LegacyRecord, UUID]]:
+    """Yield these records as the source gives them, with their snapshots."""
+    for table, key, snapshot in records:
+        bundle = selection.find(table, key)
+        for record in bundle.records if bundle else ():
+            if (record.table, record.key) == (table, key):
+                yield record, snapshot
 
 
 def _quarantined(system: str, record: SetAside) -> LegacyRecordQuarantined:

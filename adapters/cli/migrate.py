@@ -143,7 +143,13 @@ def verify(
 
 @app.command()
 def rederive(
-    system: System, *, only: Only = None, apply: Apply = False, report: Report = None, as_json: AsJson = False
+    system: System,
+    *,
+    only: Only = None,
+    apply: Apply = False,
+    batch_size: BatchSize = BATCH_EVENTS,
+    report: Report = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run the recorded snapshots through the mapping as it is now; the legacy system is not needed.
 
@@ -151,7 +157,7 @@ def rederive(
     """
 
     def work(opened_app: Application, watch: Watch) -> dict[str, Any]:
-        return taken_in.rederive(opened_app, system, watch, only or (), apply=apply)
+        return taken_in.rederive(opened_app, system, watch, only or (), batch_size, apply=apply)
 
     _carry_out(work, report, Output(as_json=as_json), resumes=apply, show=_rederived)
 

@@ -202,7 +202,8 @@ class PostgresMigrationStore:
     def recorded_keys(self, system: str) -> Iterator[tuple[str, str, UUID, str]]:
         """Yield table, key, snapshot and key of the root of every legacy record of a system that the tables know.
 
-        The records of one bundle come one after the other.
+        The records of one bundle come one after the other. Of an erased person there is nothing left to compare, to
+        derive anew or to take back.
         """
         table = sql.Identifier(self._all_reads.prefix + "legacy_ids", "legacy_ids")
         # A dry run holds only what it has touched: of that its own tables tell whether it is still recorded.
@@ -211,7 +212,7 @@ class PostgresMigrationStore:
             " OR NOT EXISTS (SELECT FROM {}.stored_events WHERE originator_id = known.snapshot_id))"
         ).format(self._table("legacy_ids"), sql.Identifier(self._events.schema))
         query = sql.SQL(
-            "SELECT table_name, key, snapshot_id, bundle FROM {} known WHERE system = %s AND {}"
+            "SELECT table_name, key, snapshot_id, bundle FROM {} known WHERE system = %s AND digest IS NOT NULL AND {}"
             " ORDER BY bundle, table_name, key"
         ).format(table, still if self._live is not None else sql.SQL("true"))
         yield from self._streamed(query, [system])

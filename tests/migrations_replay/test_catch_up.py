@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from adapters.bootstrap import Application
 from adapters.migration import retry, run, verify
+from adapters.postgres.mapper import canonical_json
 from adapters.taken_in import rederive, rollback
 from domain.account import ChangeContact, EraseAccount
 from domain.case import ChangeCaseStatus
@@ -25,7 +27,8 @@ from domain.streams import intent_id, merged_profile_id
 from migrations_replay.approvals import leaf_name, read_approvals
 from migrations_replay.systems.contexts import SYSTEM
 from projections import accounts, cases, intents, profiles, quarantine, status_history
-from tests.support.application import application_at, tables, watch
+from projections.all import READ_MODELS
+from tests.support.application import PASSING, application_at, tables, watch
 from tests.support.legacy import blob, context, message, user
 from tests.support.legacy_cases import AUTHOR, CASE_ID, case_status, process, status, when
 from tests.support.newer_exports import World, is_green
@@ -335,6 +338,32 @@ def test_an_erased_person_does_not_come_back(world: Callable[[str], World]) -> N
     assert w.app.events.head() == head
     assert report["reconcile"]["erased"] == report["leaves"]["total"]
     assert is_green(report)
+    assert is_green(w.run({"User": [user("u2")]}, apply_deletes=True))
+    assert rederive(w.app, "contexts", watch, apply=True)["snapshots"]["read"] == 1
+    assert rollback(w.app, "contexts", watch, force=True, apply=True)["records"] == 1
+
+
+def test_a_source_that_grows_while_it_is_read_ends_and_the_next_run_brings_the_rest(
+    world: Callable[[str], World],
+) -> None:
+    w = world("contexts")
+    file = w.export(User=[user(f"u{number}") for number in range(10)], ContextProfile=[context("c1")]) / "User.jsonl"
+    grown = 0
+
+    def growing(stage: str, done: int, total: int) -> None:
+        nonlocal grown
+        grown += 1
+        with file.open("a") as lines:
+            lines.write(f"\n{json.dumps(user(f'later{grown}'))}")
+
+    report = run(w.app, w.migration(batch_events=4), growing)
+    assert is_green(report)
+    assert grown > 5
+    left = 10 + grown - report["source"]["tables"]["User"]  # what was there before the file was opened is read
+    report = run(w.app, w.migration(), watch)
+    assert is_green(report)
+    assert report["snapshots"]["recorded"] == left > 5
+    w.again()
 
 
 # --- killed and run again ------------------------------------------------------------------------------------
@@ -342,7 +371,7 @@ def test_an_erased_person_does_not_come_back(world: Callable[[str], World]) -> N
 
 def _killed(url: str, folder: Path, work: str, after: int) -> None:
     """Do the work in a process of its own and kill it when it has reported some bundles."""
-    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "60", "contexts", work]
+    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "20", "contexts", work]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout
     seen = 0
@@ -354,32 +383,71 @@ def _killed(url: str, folder: Path, work: str, after: int) -> None:
     assert process.returncode == -signal.SIGKILL, "it was too fast to be killed"
 
 
-@pytest.mark.parametrize("after", [2, *(pytest.param(n, marks=pytest.mark.soak) for n in range(1, 9))])
-def test_a_catch_up_and_a_rollback_that_were_killed_are_simply_run_again(
-    make_database: Callable[[], str], tmp_path: Path, after: int
+def _lasting(app: Application) -> dict[str, list[bytes]]:
+    """Return the tables without what tells how often something was recorded, and what is broken."""
+    app.catch_up()
+    passing = {"mapping_version", "updated_at", "version", *PASSING}
+    return {
+        model.name: sorted(
+            canonical_json({name: value for name, value in row.items() if name not in passing})
+            for row in app.reads.fetch(model)
+        )
+        for model in READ_MODELS
+        if model.name not in ("migration_runs", "quarantine")
+    }
+
+
+@pytest.mark.parametrize(
+    ("killed", "after"),
+    [
+        (("retry", "rollback"), 1),
+        *(pytest.param(("run", "retry", "rederive", "rollback"), n, marks=pytest.mark.soak) for n in range(1, 9)),
+    ],
+)
+def test_whatever_was_killed_is_simply_run_again(
+    make_database: Callable[[], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    killed: tuple[str, ...],
+    after: int,
 ) -> None:
-    users = [f"u{number}" for number in range(1, 41)]
-    first = {"User": [user(key, name="Ada") for key in users], "ContextProfile": []}
-    newer = {"User": [user(key, name="Ida") for key in users], "ContextProfile": [context("c1")]}
-    url, outcomes = make_database(), []
+    users = [f"u{number}" for number in range(16 if len(killed) == 2 else 60)]
+    broken, mended = (
+        [context(f"c{number}", kind, userId=key) for number, key in enumerate(users)] for kind in ("?", "romantic")
+    )
+    first = {"User": [user(key, name="Ada") for key in users], "ContextProfile": broken}
+    newer = {**first, "User": [user(key, name="Ida") for key in users]}
+    whole = {**newer, "ContextProfile": mended}
+    with application_at(make_database()) as app:
+        w = World(app, tmp_path, "contexts")
+        w.take(whole)
+        at_once = _lasting(app)
+    url = make_database()
+
+    def kill(work: str) -> None:
+        if work in killed:
+            _killed(url, tmp_path, work, after)
+
     with application_at(url) as app:
         w = World(app, tmp_path, "contexts")
         app.catch_up()
         empty = tables(app)
-        w.export(**first)
-        run(app, w.migration(), watch)
+        w.take(first)
         w.export(**newer)
-    for work, again in (("run", run), ("rollback", rollback)):
-        _killed(url, tmp_path, work, after)
-        with application_at(url) as app:
-            w = World(app, tmp_path, "contexts")
-            if again is run:
-                assert is_green(run(app, w.migration(), watch))
-                w.again()
-                named = {row["name"] for row in app.reads.fetch(accounts.MODEL)}
-                told = [event.topic for event in app.events.read(0, 10_000)].count("account.contact_changed")
-                outcomes.append((named, told))
-            else:
-                rollback(app, "contexts", watch, force=False, apply=True)
-                assert tables(app) == empty
-    assert outcomes == [({"Ida"}, len(users))]
+        kill("run")
+        run(app, w.migration(), watch)
+        w.again()
+        w.export(**whole)
+        kill("retry")
+        assert is_green(retry(app, w.migration(), watch))
+        w.again()
+        assert _lasting(app) == at_once
+        assert [event.topic for event in app.events.read(0, 10_000)].count("account.contact_changed") == len(users)
+        kill("rederive")
+        monkeypatch.setattr(type(SYSTEM), "mapping_version", SYSTEM.mapping_version + 1)
+        assert rederive(app, "contexts", watch, apply=True)["snapshots"]["read"] == 2 * len(users)
+        assert rederive(app, "contexts", watch, apply=True)["events"]["appended"] == 0
+        assert _lasting(app) == at_once
+        kill("rollback")
+        rollback(app, "contexts", watch, force=False, apply=True)
+        assert tables(app) == empty

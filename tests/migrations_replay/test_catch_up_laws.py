@@ -64,7 +64,7 @@ def test_catching_up_is_as_good_as_beginning_with_the_newer_export(name: str, da
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", EXPORTS)
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_so_it_is_for_many(name: str, data: Any) -> None:
     _law(name, data.draw(EXPORTS[name]), data.draw(EXPORTS[name]))
