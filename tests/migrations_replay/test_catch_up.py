@@ -397,11 +397,12 @@ def _lasting(app: Application) -> dict[str, list[bytes]]:
     }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("killed", "after"),
     [
         (("retry", "rollback"), 1),
-        *(pytest.param(("run", "retry", "rederive", "rollback"), n, marks=pytest.mark.soak) for n in range(1, 9)),
+        *(pytest.param(("run", "retry", "rederive", "rollback"), n, marks=pytest.mark.soak) for n in range(1, 6)),
     ],
 )
 def test_whatever_was_killed_is_simply_run_again(

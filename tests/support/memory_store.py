@@ -18,6 +18,7 @@ from migrations_replay.gone import find_gone
 from migrations_replay.reconcile import Proof, Reconcile
 from migrations_replay.replay import Begun, Outcome, Replay
 from projections.all import READ_MODELS
+from projections.dead_letters import DeadLetter
 from projections.read_model import Key, Row
 from tests.support.laws import Export
 from tests.support.legacy import MemorySource, MemoryTables, index
@@ -82,6 +83,9 @@ class MemoryStore(PostgresMigrationStore):
 
     def recorded_keys(self, system: str) -> Iterator[tuple[str, str, UUID, str]]:
         yield from sorted(self._tables.recorded_keys(system), key=lambda record: (record[3], *record[:2]))
+
+    def standing_still(self, _: Collection[UUID]) -> list[DeadLetter]:
+        return []
 
     def unclaimed(self) -> list[tuple[str, Key]]:
         return self._tables.unclaimed()
