@@ -146,6 +146,15 @@ def test_one_follows_and_another_takes_over_when_it_dies(app: Application) -> No
         wait_until(lambda: str(owner()).endswith(f":{followers[1 - leader].pid}"))
         wait_until(lambda: not states(json.loads(cli("projections", "status", "--json").out)))
         assert app.audit.state().position == app.events.head()
+        with app.pool.connection() as connection:
+            connection.execute("ALTER TABLE audit.tiles RENAME TO away")
+        register()
+        tree_fails = {"audit_tree": "failing"}  # and the tables get on
+        status = ("projections", "status", "--stalled-after", 3_600, "--json")
+        wait_until(lambda: states(cli(*status).json) == tree_fails)
+        with app.pool.connection() as connection:
+            connection.execute("ALTER TABLE audit.away RENAME TO tiles")
+        wait_until(lambda: not states(json.loads(cli("projections", "status", "--json").out)))
         followers[1 - leader].send_signal(signal.SIGTERM)
         assert followers[1 - leader].wait(10) == 0
     finally:
