@@ -27,7 +27,7 @@ from benchmarks.workload import history, in_application
 from domain.event import Recorded
 
 EVENTS: Final = 400_000
-LIBRARY_EVENTS: Final = 10_000
+LIBRARY_EVENTS: Final = 5_000
 """The first so many of them are enough to tell the rate of the library, which does not depend on how many there are."""
 
 SCHEMA: Final = "store"
