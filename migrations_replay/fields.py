@@ -60,7 +60,7 @@ class Back:
             return Normal(pointer_to(*legacy), given_back(reader, leaf.value))
         return Normal(pointer_to(*legacy, *steps_back(reader, leaf.steps)), leaf.value)
 
-    def document(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def document(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the columns that hold these fields."""
         document: dict[str, Any] = {}
         for path, (legacy, reader) in self._ways.items():

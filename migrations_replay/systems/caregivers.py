@@ -411,12 +411,12 @@ def _provenance(settled: Settled, event: DomainEvent) -> Provenance:
 # --- the way back -----------------------------------------------------------------------------------------------------
 
 
-def _account_back(account: Mapping[str, Any]) -> dict[str, Any]:
+def _account_back(account: Row) -> dict[str, Any]:
     roles = [*account.get("roles", ()), *account.get("details", {}).get("other_roles", ())]
     return {**ACCOUNT_BACK.document(account), "roles": roles}
 
 
-def _profile_back(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _profile_back(fields: dict[str, Any]) -> dict[str, Any]:
     nulls = {name: None for name in NULL_APART if _target(name) in fields.get("null_fields", ())}
     state = fields.get("app_state", {})
     app_state = fields_back(STATE_NAMES, state) | state.get("other", {})
