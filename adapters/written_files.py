@@ -100,9 +100,9 @@ def clean_files(home: Path, about: About) -> Cleaned:
             elif kind == "migration" and _rewrite(path, about):
                 done.rewritten.append(str(path))
             elif kind == "evidence" and _holds(path, about.ids):
-                done.left[str(path)] = "an evidence file from before: delete it where nobody needs it"
+                done.left[str(path)] = "an evidence file that names them: delete it where nobody needs it"
             elif kind == "backup":
-                done.left[str(path)] = "a backup from before, readable to whoever has the master key too"
+                done.left[str(path)] = "a backup: one from before is readable to whoever has the master key too"
         except (OSError, ValueError) as error:
             done.left[str(path)] = getattr(error, "strerror", None) or "it cannot be read as what was written there"
     return done
