@@ -21,7 +21,7 @@ from migrations_replay.numbers import Numbers, renumber, renumbered
 from migrations_replay.rows import folded, rows_of
 from migrations_replay.snapshots import raw_bytes, snapshot_of
 from migrations_replay.three_way import merge_stream
-from projections.read_model import ReadModel
+from projections.read_model import HoleInLog, ReadModel
 
 Load = Callable[[Iterable[UUID]], Mapping[UUID, Sequence[Recorded]]]
 """Returns the events of each stream, oldest first."""
@@ -100,19 +100,22 @@ def merge_bundle(
     bundle: Bundle,
     *,
     gone: Sequence[UUID] = (),
+    broken: Sequence[UUID] = (),
     withdraw: Withdrawal | None = None,
 ) -> Merge:
     """Merge a bundle with what was recorded of it.
 
-    `gone` are the snapshots of records the source no longer gives, or not there; they count on, or are withdrawn.
+    `gone` are the snapshots of records the source no longer gives, or not there; they count on, or are withdrawn. Those
+    that are `broken` now count on.
     """
     present = bundle.snapshots()
-    past = {stream: Past.of(events) for stream, events in load([*present, *gone]).items()}
+    past = {stream: Past.of(events) for stream, events in load([*present, *gone, *broken]).items()}
     older = [record for stream, record in present.items() if past[stream].knew(record)]
     told = {
         stream: record_of(newest) if (newest := past[stream].newest) and record in older else record
         for stream, record in present.items()
     }
+    told |= {stream: record_of(newest) for stream in broken if (newest := past[stream].newest)}
     left = {stream: record_of(newest) for stream in gone if (newest := past[stream].newest)}
     records = tuple(told.values()) if withdraw else (*told.values(), *left.values())
     root = told[bundle.root.snapshot(system.name)]
@@ -253,17 +256,23 @@ class _Streams:
         merge.events += self._kept_events()
 
     def _old_sides(self) -> dict[UUID, Side]:
-        """Return what was imported: as the recorded snapshots imply, or, of another mapping, as the log has it."""
-        if self._old is None:
-            imported = {
-                stream: [event for event in log.events if event.metadata.origin != LIVE]
-                for stream, log in self._logs.items()
-            }
-            return {stream: _logged(events, self._models) for stream, events in imported.items()}
-        numbers = Numbers(dict(self._numbers.bases))
-        numbers.learn(self._old, self._became)
-        renumber(self._old, numbers)
-        return _sides(self._old, self._models)
+        """Return what was imported: as the recorded snapshots imply, or, where they do not tell, as the log has it.
+
+        They do not under another mapping, nor where entries of a history stand in the log in another order by now.
+        """
+        if self._old is not None:
+            numbers = Numbers(dict(self._numbers.bases))
+            numbers.learn(self._old, self._became)
+            renumber(self._old, numbers)
+            try:
+                return _sides(self._old, self._models)
+            except HoleInLog:
+                self._old = None
+        imported = {
+            stream: [event for event in log.events if event.metadata.origin != LIVE]
+            for stream, log in self._logs.items()
+        }
+        return {stream: _logged(events, self._models) for stream, events in imported.items()}
 
     def _begin(self, stream: UUID, base: int) -> None:
         events = self._new[stream].events

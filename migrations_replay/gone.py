@@ -18,17 +18,23 @@ RecordName = tuple[str, str]
 class Gone:
     """The snapshots of records that are gone: by the root of their bundle, which is there, or as whole bundles.
 
-    `moved` are records that belong to another root now, by the one they belonged to, which is there.
+    `broken` are those that are there in a form that cannot be taken in, by the root of their bundle; `moved` those that
+    belong to another root now, by the one they belonged to, which is there.
     """
 
     by_bundle: dict[RecordName, list[UUID]] = field(default_factory=dict)
     whole: dict[RecordName, list[UUID]] = field(default_factory=dict)
     entries: list[dict[str, Any]] = field(default_factory=list)
+    broken: dict[RecordName, list[UUID]] = field(default_factory=dict)
     moved: dict[RecordName, list[tuple[str, str, UUID]]] = field(default_factory=dict)
 
     def of(self, bundle: Bundle) -> Sequence[UUID]:
         """Return what is gone of a bundle."""
         return self.by_bundle.get((bundle.root.table, bundle.root.key), ())
+
+    def broken_of(self, bundle: Bundle) -> Sequence[UUID]:
+        """Return what of a bundle counts on as it was, because what is there now cannot be taken in."""
+        return self.broken.get((bundle.root.table, bundle.root.key), ())
 
 
 def root_table(system: LegacyTables, table: str) -> str:
@@ -69,6 +75,9 @@ def _look_for(
     if index.takes(*root):
         _look_for_moved(index, root, records, only, gone)
     missing = [record for record in records if not index.holds(*record[:2]) or index.is_orphan(*record[:2])]
+    broken = [record[2] for record in records if not index.takes(*record[:2]) and record not in missing]
+    if broken:
+        gone.broken[root] = broken
     if not missing:
         return
     now = root if index.takes(*root) else _root_of_the_rest(index, records)

@@ -307,7 +307,7 @@ class Replay:
                 changed.append((bundle, states))
         writer.write(events)
         for bundle, states in changed:
-            self._merge(bundle, states, gone.of(bundle), writer, outcome)
+            self._merge(bundle, states, gone.of(bundle), writer, outcome, broken=gone.broken_of(bundle))
 
     def _first(
         self, facts: Facts, known: Mapping[UUID, Recorded], begun: Mapping[UUID, Begun], writer: _Writer
@@ -328,9 +328,13 @@ class Replay:
         writer: _Writer,
         outcome: Outcome,
         withdraw: Withdrawal | None = None,
+        *,
+        broken: Sequence[UUID],
     ) -> None:
         for attempt in range(1, MERGES + 1):
-            merge = merge_bundle(self.system, self.models, self._load, bundle, gone=gone, withdraw=withdraw)
+            merge = merge_bundle(
+                self.system, self.models, self._load, bundle, gone=gone, broken=broken, withdraw=withdraw
+            )
             if merge.reason:
                 outcome.pending.append(_pending(merge, states))
                 return
@@ -355,11 +359,12 @@ class Replay:
             past = {name: Past.of(events) for name, events in self._load([name for *_, name in records]).items()}
             if not any(past[name].knew(record) for record, name in _as_given(selection, records)):
                 writer.tick()
-                self._merge(bundle, (), list(past), writer, outcome, "begun_anew")
+                count_on = [*gone.of(bundle), *gone.broken_of(bundle)]
+                self._merge(bundle, (), list(past), writer, outcome, "begun_anew", broken=count_on)
 
     def _make_ready(self, gone: Gone) -> None:
-        """Have a dry run hold what is gone too, as the live tables do."""
-        for snapshots in (*gone.by_bundle.values(), *gone.whole.values()):
+        """Have a dry run hold what is gone or broken too, as the live tables do."""
+        for snapshots in (*gone.by_bundle.values(), *gone.whole.values(), *gone.broken.values()):
             newest = [Past.of(events).newest for events in self._load(snapshots).values()]
             self.store.touch(list(streams_of(self.system, [found for found in newest if found])))
 
@@ -374,7 +379,7 @@ class Replay:
             bundle = selection.find(table, key)
             if bundle is not None:
                 writer.tick()
-                self._merge(bundle, (), snapshots, writer, outcome, "deleted")
+                self._merge(bundle, (), snapshots, writer, outcome, "deleted", broken=gone.broken_of(bundle))
                 outcome.withdrawn += len(snapshots)
         for snapshots in gone.whole.values():
             writer.tick()

@@ -123,6 +123,21 @@ def test_a_dependent_that_came_later_and_one_that_is_gone(world: Callable[[str],
     assert w.row(intents.MODEL, second)["fields"] == {"service_type": "law"}
 
 
+def test_a_record_that_is_broken_now_counts_on_as_it_was(world: Callable[[str], World]) -> None:
+    w = world("contexts")
+    rows = _contexts()
+    w.take(rows)
+    newer = {**rows, "User": [user(name="Ida", email="ada@example.org")]}
+    newer["Profile"] = ['{"id": "pc1", "contextProfileId": "c1", "data": {}, "data": {"location": "Oslo"}}']
+    report = w.run(newer, apply_deletes=True)
+    assert (report["gone"], report["pending"], [line["code"] for line in report["quarantine"]]) == (
+        [], [], ["duplicate_key"]
+    )  # fmt: skip
+    assert w.row(accounts.MODEL, U1)["name"] == "Ida"
+    assert w.row(profiles.MODEL, P1)["fields"]["location"] == "Rome"
+    w.again()
+
+
 def test_a_root_that_is_gone_is_withdrawn_unless_people_changed_it(world: Callable[[str], World]) -> None:
     w = world("contexts")
     rows = _contexts()

@@ -33,8 +33,9 @@ def spoil(folder: Path, seed: int) -> None:
         lines = path.read_text("utf-8", "surrogateescape").splitlines()
         told = [_strange(line, rng) if rng.random() < 0.7 else line for line in lines]
         told += [_strange(line, rng) for line in rng.sample(told, min(2, len(told)))]
-        if path == with_long_text and told:
-            told.append(_strange(told[0], rng, LONG).replace('id": "', 'id": "long-', 1))
+        if path == with_long_text:
+            whole = next(line for line in lines if _strange(line, random.Random(0)) != line)
+            told.append(_strange(whole, rng, LONG).replace('id": "', 'id": "long-', 1))
         path.write_text("\n".join(told) + "\n", "utf-8", "surrogateescape")
 
 
