@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 unexport VIRTUAL_ENV
 
-.PHONY: help install demo test soak check bench format lock clean
+.PHONY: help install demo test coverage soak check bench format lock clean
 
 help: ## show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -22,6 +22,9 @@ demo: $(STAMP) ## the main job, start to end, on the embedded PostgreSQL
 	@$(BIN)/python -m adapters.demo
 
 test: $(STAMP) ## the whole suite, on the embedded PostgreSQL (at most five minutes)
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal
+
+coverage: $(STAMP) ## the same suite, and which lines it reaches (measuring takes as long again)
 	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal --cov --cov-report=term
 
 soak: $(STAMP) ## long kills, cuts and load

@@ -1001,7 +1001,6 @@ def test_the_layout_of_the_export_does_not_matter(
         content = file.read_bytes()
         (flat / file.name).write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n").removesuffix(b"\r\n"))
     sources = {
-        small: "json_lines",
         tmp_path / "convex": "convex_export",
         _zip(tmp_path / "convex.zip", tmp_path / "convex"): "zip",
         _zip(tmp_path / "flat.zip", small): None,
@@ -1010,6 +1009,7 @@ def test_the_layout_of_the_export_does_not_matter(
     app = new_app()
     wanted = plan(app, _contexts(small), watch)
     assert _is_green(wanted)
+    assert wanted["source"]["kind"] == "json_lines"
     for source, kind in sources.items():
         found = plan(app, _contexts(source), watch)
         if kind:
