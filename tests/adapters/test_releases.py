@@ -32,9 +32,8 @@ def released(
     request: pytest.FixtureRequest, server_url: str, make_database: Callable[..., str]
 ) -> Iterator[Application]:
     """The application over a database as the release left it."""
-    url = make_database()
+    url = make_database("template0")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA store CASCADE")
         connection.execute(gzip.decompress(request.param.read_bytes()))
     pool = open_pool(url)
     events = PostgresEventStore(pool)
