@@ -33,6 +33,14 @@ _SHUFFLED: Final = 512
 _NUMBER: Final = re.compile(r'"@number:([^"@]+)@"')
 
 
+def turns_of(names: Iterable[str], index: int, planted: int, rng: random.Random, chance: float) -> list[str]:
+    """Return which of these names the record of a number takes: each its turn among the first, now and then later."""
+    listed = list(names)
+    if index < planted:
+        return listed[index::planted]
+    return [rng.choice(listed)] if rng.random() < chance else []
+
+
 def make_rng(*parts: object) -> random.Random:
     """Give the random source named by `parts`."""
     return random.Random("/".join(map(str, parts)))  # noqa: S311 – samples must repeat

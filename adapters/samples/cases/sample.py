@@ -36,7 +36,7 @@ from adapters.samples.cases.rows import Row
 from adapters.samples.cases.status_values import DATED, DEADLINES, FILLING, FLAGS, STATUS_REST
 from adapters.samples.cases.vocabulary import TABLES, class_of
 from adapters.samples.cases.world import World
-from adapters.samples.truth import Layout, Record, SampleWriter, Truth, make_rng
+from adapters.samples.truth import Layout, Record, SampleWriter, Truth, make_rng, turns_of
 
 _COLLECTIVES: Final = (
     ("collectiveProcesses",),
@@ -161,12 +161,7 @@ class _Sample:
         return drawn
 
     def _add_lines(self, index: int) -> None:
-        names = list(self._extras)
-        if index < PLANTED:
-            names = names[index::PLANTED]
-        else:
-            names = [self._rng.choice(names)] if self._rng.random() < 0.02 else []
-        for name in names:
+        for name in turns_of(self._extras, index, PLANTED, self._rng, 0.02):
             self._add(self._extras[name]())
             self.oddities[name] += 1
 

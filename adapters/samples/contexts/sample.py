@@ -34,7 +34,7 @@ from adapters.samples.contexts.values import (
     intent_target,
     puts,
 )
-from adapters.samples.truth import DERIVED, MAPPED, UNMAPPED, Layout, Record, SampleWriter, Truth, make_rng
+from adapters.samples.truth import DERIVED, MAPPED, UNMAPPED, Layout, Record, SampleWriter, Truth, make_rng, turns_of
 
 TABLES: Final = ("User", "ContextProfile", "Profile", "ChatMessage")
 PLANTED: Final = 20
@@ -173,12 +173,7 @@ class _Sample:
         self.oddities[f"{group}.{name}"] += 1
 
     def _add_lines(self, index: int) -> None:
-        names = list(self._extras)
-        if index < PLANTED:
-            names = names[index::PLANTED]
-        else:
-            names = [self._rng.choice(names)] if self._rng.random() < _CHANCE else []
-        for name in names:
+        for name in turns_of(self._extras, index, PLANTED, self._rng, _CHANCE):
             self._extras[name]()
             self.oddities[name] += 1
 

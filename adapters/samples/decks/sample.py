@@ -23,6 +23,7 @@ from adapters.samples.truth import (
     Truth,
     broken_ways,
     make_rng,
+    turns_of,
 )
 
 TABLES: Final = ("profiles", "presentations", "datasets", "analytics", "leads", "user_events", "users")
@@ -198,12 +199,7 @@ class _Sample:
         self.oddities[f"{group}.{name}"] += 1
 
     def _add_lines(self, index: int) -> None:
-        names = list(self._extras)
-        if index < PLANTED:
-            names = names[index::PLANTED]
-        else:
-            names = [self._rng.choice(names)] if self._rng.random() < _CHANCE else []
-        for name in names:
+        for name in turns_of(self._extras, index, PLANTED, self._rng, _CHANCE):
             self._extras[name]()
             self.oddities[name] += 1
 
