@@ -304,6 +304,8 @@ def summary(out: Output, report: dict[str, Any], path: Path | None) -> None:
             f"{report['snapshots']['older']} records are older here than what was taken in: they change nothing, and"
             " differ from the tables."
         )
+    if unused := report["unused_approvals"]:
+        out.line(f"{len(unused)} approvals meet no difference, the first is {unused[0]}")
     timing = ", ".join(f"{name} {value}" for name, value in report["timing"].items())
     out.line(f"{report['events']['appended']} events appended; {timing}")
     out.line(f"The report lies in {path}." if path else "Give --report FILE to keep the whole report.")
@@ -343,6 +345,8 @@ def _rolled_back(out: Output, report: dict[str, Any], path: Path | None) -> None
         out.line(f"The report lies in {path}.")
     if not (report["records"] or report["set_aside"] or left):
         out.next(f"nothing of it stands; `dossier migrate status {report['system']}` lists the runs")
+    elif applied and not report["records"]:
+        out.next("look at what people changed; the same command with --force takes that back too")
     elif applied:
         out.next(f"`dossier migrate run {report['system']} --source PATH` imports it again")
     else:
