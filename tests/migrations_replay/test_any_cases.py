@@ -27,19 +27,19 @@ from tests.support.legacy_cases import when
 # --- the properties ---------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(exports(), st.randoms(use_true_random=False))
 def test_any_export_adds_up_and_is_derived_the_same_whatever_the_order_of_lines(tables: Export, rng: Any) -> None:
     adds_up_in_any_order(SYSTEM, tables, rng)
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(exports(repeats=True))
 def test_what_any_export_implies_can_be_stored_read_back_and_proven(tables: Export) -> None:
     is_proven(SYSTEM, tables)
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(exports(repeats=True))
 def test_the_tables_of_any_export_hold_what_they_promise(tables: Export) -> None:
     for bundle in index(MemorySource(**tables), SYSTEM):
@@ -68,7 +68,7 @@ def _state(decider: Decider[Any], facts: Facts) -> Any:
     return decider.fold(event.event for event in recorded(facts)[stream.stream])
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(exports(repeats=True), st.sampled_from(sorted(SEEDED)))
 def test_whatever_was_imported_takes_live_commands(tables: Export, code: str) -> None:
     for bundle in index(MemorySource(**tables), SYSTEM):
