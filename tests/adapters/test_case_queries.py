@@ -123,7 +123,7 @@ INSERT INTO cases.cases (
     '{}', '{}', CASE WHEN n % 1000 = 1 THEN 'rare' WHEN n % 40 > 0 THEN 'status_' || n % 40 END,
     CASE WHEN n % 40 > 0 THEN 2 END,
     CASE WHEN n % 40 > 0 THEN now() - n * interval '1 h' END, CASE WHEN n % 40 > 0 THEN current_date END,
-    CASE WHEN n % 50 = 0 THEN current_date + (n / 20) - 3 END, '{}', n % 5 < 4, '{}', now(), now(), 'live', 3, n, now()
+    CASE WHEN n % 50 = 0 THEN current_date + (n / 20) - 5 END, '{}', n % 5 < 4, '{}', now(), now(), 'live', 3, n, now()
     FROM generate_series(1, %(many)s) AS n;
 INSERT INTO status_history.status_history (
     owner_id, entry, place, owner_kind, status, active_from, active_to, is_active, changed_by, superseded, filled,
