@@ -22,10 +22,10 @@ demo: $(STAMP) ## the main job, start to end, on the embedded PostgreSQL
 	@$(BIN)/python -m adapters.demo
 
 test: $(STAMP) ## the whole suite, on the embedded PostgreSQL (at most five minutes)
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -m "not soak" -n 3 --dist worksteal
 
 coverage: $(STAMP) ## the same suite, and which lines it reaches (measuring takes as long again)
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal --cov --cov-report=term
+	@$(BIN)/python -m pytest -m "not soak" -n 3 --dist worksteal --cov --cov-report=term
 
 soak: $(STAMP) ## long kills, cuts and load
 	@$(BIN)/python -m pytest -m soak --timeout=3600
