@@ -33,7 +33,7 @@ soak: $(STAMP) ## long kills, cuts and load
 check: $(STAMP) ## lint, types, layer contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-bench: $(STAMP) ## measure against the baselines; GROUP=append|load|beside|bulk|migrate|memory|rebuild|while_writing|follow|cases|choreographers|hot_rows|audit|sealing for one
+bench: $(STAMP) ## measure against the baselines; GROUP=append|load|beside|bulk|migrate_SYSTEM|memory|rebuild|while_writing|follow|cases|choreographers|hot_rows|audit|sealing for one
 	@$(BIN)/python -m benchmarks $(GROUP)
 
 format: $(STAMP) ## format and fix what can be fixed

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ GROUPS: Final[dict[str, Measure]] = {
     "load": load.run,
     "beside": beside.run,
     "bulk": bulk.run,
-    "migrate": migrate.run,
+    **{f"migrate_{system}": partial(migrate.run, system) for system in migrate.ROOTS},
     "memory": memory.run,
     "rebuild": rebuild.run,
     "while_writing": while_writing.run,
@@ -52,7 +53,8 @@ GROUPS: Final[dict[str, Measure]] = {
     "audit": audit.run,
     "sealing": sealing.run,
 }
-SIZED: Final = ("migrate", "memory", "rebuild", "follow", "beside", "while_writing", "choreographers")
+MIGRATIONS: Final = tuple(f"migrate_{system}" for system in migrate.ROOTS)
+SIZED: Final = (*MIGRATIONS, "memory", "rebuild", "follow", "beside", "while_writing", "choreographers")
 LATEST: Final = Path(__file__).parent / "latest.json"
 
 

@@ -30,15 +30,10 @@ PLANNED: Final = {"contexts": 1_000 / 300}
 """Root records a second that the legacy team's plan asks for, where it does: 1000 users in five minutes."""
 
 
-def run(server: Server, runs: int, size: int = SIZE) -> list[Result]:
-    """Measure the group."""
-    return [result for system in ROOTS for result in _run(server, system, runs, size)]
-
-
-def _run(server: Server, system: str, runs: int, size: int) -> list[Result]:
+def run(system: str, server: Server, runs: int, size: int = SIZE) -> list[Result]:
     """Measure a system; the first run's events are what the baseline copies."""
     roots = ROOTS[system]
-    name = f"migrate.{size}_{roots}"
+    name = f"migrate_{system}.{size}_{roots}"
     with sample(system, size) as export:
         rows: list[EventRow] = []
         benchmark = Benchmark(
