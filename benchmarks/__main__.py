@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -60,6 +61,7 @@ LATEST: Final = Path(__file__).parent / "latest.json"
 
 def main(arguments: Sequence[str]) -> int:
     """Run what was asked for."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the server is stopped, its folder removed
     for name in [name for name in os.environ if name.startswith(("DOSSIER_", "POSTGRES_"))]:
         del os.environ[name]  # both sides run on their defaults
     configure_logging(Settings())

@@ -136,8 +136,10 @@ class Cases:
         """Let the first of the imported cases go on."""
         self._app.catch_up()
         found = self._queries.page(CaseFilters(is_current=True), 1000)
-        imported = next(row["case_id"] for row in found if row["origin"] != LIVE and row["status"])
-        self._do(ChangeCaseStatus(case_id=imported, status="juntada_documento"))
+        imported = next((row["case_id"] for row in found if row["origin"] != LIVE and row["status"]), None)
+        self._stage.expect("no current case with a status was imported", holds=imported is not None)
+        if imported is not None:
+            self._do(ChangeCaseStatus(case_id=imported, status="juntada_documento"))
 
     def _refusals(self) -> None:
         skipped = ChangeCaseStatus(case_id=OTHER_CASE, status="completed")
