@@ -17,6 +17,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
+from adapters.garbage import rare_collections
 from adapters.master_key import master_keys
 from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.case_queries import CaseQueries
@@ -122,7 +123,8 @@ class Application:
 
     def catch_up(self) -> int:
         """Bring the read models up to the log, so that reads see every earlier write; returns their position."""
-        return catch_up(self.log, self.reads, READ_MODELS)
+        with rare_collections():
+            return catch_up(self.log, self.reads, READ_MODELS)
 
     def shadows(self, workers: int | None = None) -> PostgresShadows:
         """Return what makes shadow tables; `workers` processes may fill them, by default one a core, at most four."""

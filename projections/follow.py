@@ -93,10 +93,11 @@ def _take_batch(
     ]
     if work and (letters := take_in(transaction, work)):
         transaction.set_aside(letters)
-    erased = {event.stream: event.position for event in events if isinstance(event.event, AccountErased)}
+    told = [event for event in events if isinstance(event.event, (AccountErased, EventSkipped, EventRestored))]
+    erased = {event.stream: event.position for event in told if isinstance(event.event, AccountErased)}
     about_erased = log.streams_about(erased) if erased else ()
-    for model in models:
-        streams = _decided(model, positions[model.name], events)
+    for model in models if told else ():
+        streams = _decided(model, positions[model.name], told)
         if erased and max(erased.values()) > positions[model.name]:
             streams.update(about_erased)
         if streams:

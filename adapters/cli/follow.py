@@ -14,6 +14,7 @@ from adapters.bootstrap import Application
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson, opened
 from adapters.cli.signals import until_signalled
+from adapters.garbage import rare_collections
 from adapters.postgres.audit_log import TREE, Leaves
 from adapters.postgres.followers import Followable, Follower, resting
 from adapters.postgres.notifications import Notifications
@@ -64,7 +65,7 @@ def follow(
 
 
 def _follow_tables(app: Application, follower: Follower[ReadModel], stop: Stop) -> None:
-    with Notifications(str(app.pool.conninfo)) as notifications:
+    with rare_collections(), Notifications(str(app.pool.conninfo)) as notifications:
         follow_log(
             app.log,
             app.reads,
