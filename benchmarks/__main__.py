@@ -61,7 +61,8 @@ LATEST: Final = Path(__file__).parent / "latest.json"
 
 def main(arguments: Sequence[str]) -> int:
     """Run what was asked for."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the server is stopped, its folder removed
+    # The server is stopped and its folder removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for name in [name for name in os.environ if name.startswith(("DOSSIER_", "POSTGRES_"))]:
         del os.environ[name]  # both sides run on their defaults
     configure_logging(Settings())
