@@ -1,4 +1,4 @@
-"""The legacy systems, one file each, written for someone who knows the system and not our code."""
+"""The legacy systems, a file each with its parts beside it, written for those who know the system and not our code."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ import json
 
 from hypothesis import strategies as st
 
+from migrations_replay.systems.case_catalogue import DEFINITION_NAMES
+from migrations_replay.systems.case_companies import COMPANY_NAMES
 from migrations_replay.systems.case_history import FILLABLE_NAMES
-from migrations_replay.systems.cases import COMPANY_NAMES, DEFINITION_NAMES
 from tests.support.legacy import Line
 
 ODD = [
