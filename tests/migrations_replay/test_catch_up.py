@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,13 +26,14 @@ from migrations_replay.systems.contexts import SYSTEM
 from projections import accounts, cases, intents, profiles, quarantine, status_history
 from projections.all import READ_MODELS
 from tests.support.application import PASSING, application_at, tables, watch
+from tests.support.killed import kill
 from tests.support.legacy import blob, context, message, user
 from tests.support.legacy_cases import AUTHOR, CASE_ID, case_status, process, status, when
-from tests.support.newer_exports import World, is_green
+from tests.support.newer_exports import World
+from tests.support.reports import is_green
 
 U1 = SYSTEM.stream_of("u1")
 P1 = merged_profile_id(U1, "personal")
-ROOT = Path(__file__).parents[2]
 
 
 def _contexts(**data: Any) -> dict[str, list[Any]]:
@@ -384,20 +382,6 @@ def test_a_source_that_grows_while_it_is_read_ends_and_the_next_run_brings_the_r
 # --- killed and run again ------------------------------------------------------------------------------------
 
 
-def _killed(url: str, folder: Path, work: str, after: int) -> None:
-    """Do the work in a process of its own and kill it when it has reported some bundles."""
-    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "20", "contexts", work]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout
-    seen = 0
-    while seen < after and (line := process.stdout.readline()):
-        seen += line.startswith(b"replay")
-    process.send_signal(signal.SIGKILL)
-    process.wait(30)
-    process.stdout.close()
-    assert process.returncode == -signal.SIGKILL, "it was too fast to be killed"
-
-
 def _lasting(app: Application) -> dict[str, list[bytes]]:
     """Return the tables without what tells how often something was recorded, and what is broken."""
     app.catch_up()
@@ -440,9 +424,9 @@ def test_whatever_was_killed_is_simply_run_again(
         at_once = _lasting(app)
     url = make_database()
 
-    def kill(work: str) -> None:
+    def stop(work: str) -> None:
         if work in killed:
-            _killed(url, tmp_path, work, after)
+            kill(w.migration(batch_events=20), url, work, told=after, stage="replay")
 
     with application_at(url) as app:
         w = World(app, tmp_path, "contexts")
@@ -450,20 +434,20 @@ def test_whatever_was_killed_is_simply_run_again(
         empty = tables(app)
         w.take(first)
         w.export(**newer)
-        kill("run")
+        stop("run")
         run(app, w.migration(), watch)
         w.again()
         w.export(**whole)
-        kill("retry")
+        stop("retry")
         assert is_green(retry(app, w.migration(), watch))
         w.again()
         assert _lasting(app) == at_once
         assert [event.topic for event in app.events.read(0, 10_000)].count("account.contact_changed") == len(users)
-        kill("rederive")
+        stop("rederive")
         monkeypatch.setattr(type(SYSTEM), "mapping_version", SYSTEM.mapping_version + 1)
         assert rederive(app, "contexts", watch, apply=True)["snapshots"]["read"] == 2 * len(users)
         assert rederive(app, "contexts", watch, apply=True)["events"]["appended"] == 0
         assert _lasting(app) == at_once
-        kill("rollback")
+        stop("rollback")
         rollback(app, "contexts", watch, force=False, apply=True)
         assert tables(app) == empty

@@ -15,7 +15,8 @@ from tests.support.application import watch
 from tests.support.legacy import context, message
 from tests.support.legacy import user as contexts_user
 from tests.support.legacy_caregivers import ACCOUNT_ID, UPDATED, user
-from tests.support.newer_exports import World, is_green
+from tests.support.newer_exports import World
+from tests.support.reports import is_green
 
 TALK, BILLING = conversation_id(ACCOUNT_ID), billing_id(ACCOUNT_ID)
 LATER = UPDATED + 1_000_000

@@ -6,14 +6,11 @@ import json
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -40,12 +37,12 @@ from migrations_replay.document import UNREAD
 from migrations_replay.leaves import CLASSES, leaves
 from migrations_replay.systems.contexts import SYSTEM
 from tests.support.application import application_at, stored, tables, watch
+from tests.support.killed import Clean, clean_run, kill_and_resume
 from tests.support.legacy import blob, context, message, user
 from tests.support.places import Leaf, Places, Spot
+from tests.support.reports import BAD, is_green
 
-ROOT = Path(__file__).parents[2]
 OPERATOR = Actor.operator()
-BAD = ("missing", "extra", "unexplained")
 
 
 @pytest.fixture
@@ -72,12 +69,6 @@ def _write(folder: Path, **rows: list[Any]) -> Path:
 def _truth(source: Path) -> dict[str, Any]:
     truth: dict[str, Any] = json.loads((source / "truth.json").read_text())
     return truth
-
-
-def _is_green(report: dict[str, Any]) -> bool:
-    return not any(report["reconcile"][name] for name in BAD) and not [
-        entry for entry in report["differences"] if entry["outcome"] != "changed_live"
-    ]
 
 
 def _schemas(app: Application) -> set[str]:
@@ -152,11 +143,11 @@ def test_sampled_users_are_migrated_proven_and_left_alone_when_repeated(
     again = run(app, migration, watch)
     assert again["events"]["appended"] == 0
     assert again["snapshots"] == snapshots | {"recorded": 0, "unchanged": snapshots["recorded"]}
-    assert _is_green(again)
+    assert is_green(again)
     replanned = plan(app, migration, watch)
     assert replanned["events"]["appended"] == 0
     verified = verify(app, migration, watch)
-    assert _is_green(verified)
+    assert is_green(verified)
     assert verified["leaves"] == truth["leaves"]
     assert not has_findings(verified)
     assert has_findings(report)
@@ -172,69 +163,35 @@ def test_sampled_users_are_migrated_proven_and_left_alone_when_repeated(
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]) -> Any:
-    """A sample, and what one clean run of it leaves: tables, events and how often it was told how far it is."""
+def clean(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]) -> Clean:
     folder = tmp_path_factory.mktemp("clean")
     write_sample(folder, 40, 3)
-    told = 0
-
-    def count(stage: str, done: int, total: int) -> None:
-        nonlocal told
-        told += 1
-
-    with application_at(make_database()) as app:
-        run(app, _contexts(folder, batch_events=70), count)
-        return folder, tables(app), stored(app), told
-
-
-def _kill_and_resume(clean: Any, url: str, seed: int) -> None:
-    folder, clean_tables, clean_events, told = clean
-    rng = random.Random(seed)
-    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "70"]
-    at, pause = rng.randrange(told), rng.random() * 0.02
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout
-    for _ in range(at):
-        process.stdout.readline()
-    time.sleep(pause)
-    process.send_signal(signal.SIGKILL)
-    process.wait(30)
-    process.stdout.close()
-    assert process.returncode == -signal.SIGKILL, "it was too fast to be killed"
-    with application_at(url) as app:
-        report = run(app, _contexts(folder, batch_events=70), watch)
-        assert _is_green(report)
-        assert tables(app) == clean_tables
-        assert stored(app) == clean_events
-        assert all(row["completed_at"] for row in run_status(app, "contexts"))
-        assert run(app, _contexts(folder, batch_events=70), watch)["events"]["appended"] == 0
-        assert tables(app) == clean_tables
+    return clean_run(_contexts(folder, batch_events=70), make_database())
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_run_that_was_killed_is_simply_run_again(clean: Any, make_database: Callable[[], str], seed: int) -> None:
-    _kill_and_resume(clean, make_database(), seed)
+def test_a_run_that_was_killed_is_simply_run_again(clean: Clean, make_database: Callable[[], str], seed: int) -> None:
+    kill_and_resume(clean, make_database(), seed)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 150))
 def test_a_run_that_was_killed_is_simply_run_again_50_times(
-    clean: Any, make_database: Callable[[], str], seed: int
+    clean: Clean, make_database: Callable[[], str], seed: int
 ) -> None:
-    _kill_and_resume(clean, make_database(), seed)
+    kill_and_resume(clean, make_database(), seed)
 
 
-def test_the_size_of_batches_does_not_change_the_outcome(clean: Any, new_app: Callable[[], Application]) -> None:
-    folder, clean_tables, clean_events, _ = clean
+def test_the_size_of_batches_does_not_change_the_outcome(clean: Clean, new_app: Callable[[], Application]) -> None:
     for batch_events in (1, 100_000):
         app = new_app()
-        run(app, _contexts(folder, batch_events=batch_events), watch)
-        assert tables(app) == clean_tables
-        assert stored(app) == clean_events
+        run(app, replace(clean.migration, batch_events=batch_events), watch)
+        assert tables(app) == clean.tables
+        assert stored(app) == clean.events
 
 
-def test_of_two_runs_at_once_one_is_refused(clean: Any, new_app: Callable[[], Application]) -> None:
-    app, migration = new_app(), _contexts(clean[0])
+def test_of_two_runs_at_once_one_is_refused(clean: Clean, new_app: Callable[[], Application]) -> None:
+    app, migration = new_app(), Migration.of("contexts", clean.migration.source)
     refused: list[bool] = []
 
     def meanwhile(stage: str, done: int, total: int) -> None:
@@ -363,7 +320,7 @@ def sixty(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], 
     folder = tmp_path_factory.mktemp("sixty")
     write_sample(folder, 60, 8)
     with application_at(make_database()) as app:
-        assert _is_green(run(app, _contexts(folder), watch))
+        assert is_green(run(app, _contexts(folder), watch))
         yield Tables(app, folder)
         # whatever the tests changed, they put back
         assert verify(app, _contexts(folder), watch)["differences"] == []
@@ -404,7 +361,7 @@ def _change_and_verify(sixty: Tables, spots: Iterable[Spot]) -> int:
             sixty.put(spot, text)
     assert named == expected
     assert report["reconcile"]["unexplained"] == len(expected)
-    assert not _is_green(report)
+    assert not is_green(report)
     return len(before)
 
 
@@ -426,7 +383,7 @@ def test_a_value_changed_by_sql_is_named_by_exactly_the_leaves_that_map_to_it(si
     spots = list(sixty.places.leaves)
     random.Random(seed).shuffle(spots)
     assert _change_and_verify(sixty, _rounds(sixty, spots)[0]) > 50
-    assert _is_green(sixty.differences()[1])
+    assert is_green(sixty.differences()[1])
 
 
 @pytest.mark.soak
@@ -522,7 +479,7 @@ def test_a_row_that_is_gone_is_missing_with_every_leaf_in_it(sixty: Tables, mode
         in_row = {leaf for spot, found in sixty.places.leaves.items() if spot.key == key for leaf in found}
         assert {leaf for leaf, _ in named} >= in_row
         assert {outcome for _, outcome in named} == {"missing"}
-        assert not _is_green(report)
+        assert not is_green(report)
     finally:
         _put_back(sixty.app, table)
         sixty.execute("DROP TABLE public.aside")
@@ -544,7 +501,7 @@ def test_a_key_too_many_is_extra(sixty: Tables, model: str, change: str) -> None
         named, report = sixty.differences()
         assert named == set()
         assert [report["reconcile"][name] for name in BAD] == [0, 1, 0]
-        assert not _is_green(report)
+        assert not is_green(report)
     finally:
         sixty.put(spot, text)
 
@@ -559,7 +516,7 @@ def test_a_list_in_another_order_or_with_more_items_is_noticed(sixty: Tables, ch
     new = {"reversed": fields[name][::-1], "doubled": fields[name] * 2, "one more": [*fields[name], "more"]}
     sixty.put(spot, json.dumps(fields | {name: new[change]}))
     try:
-        assert not _is_green(sixty.differences()[1])
+        assert not is_green(sixty.differences()[1])
     finally:
         sixty.put(spot, text)
 
@@ -572,7 +529,7 @@ def test_columns_no_leaf_stands_for_are_proven_too(sixty: Tables, column: str) -
     before = sixty.execute(f"SELECT {column}::text FROM legacy_ids.legacy_ids WHERE snapshot_id = %s", key)[0][0]
     sixty.execute(query, str(uuid4()), key)
     try:
-        assert not _is_green(sixty.differences()[1])
+        assert not is_green(sixty.differences()[1])
     finally:
         sixty.execute(query, before, key)
 
@@ -607,7 +564,7 @@ def test_columns_that_follow_from_others_are_proven_too(sixty: Tables, change: s
         named, report = sixty.differences()
         assert named == set()
         assert [report["reconcile"][name] for name in BAD].count(0) == 2
-        assert not _is_green(report)
+        assert not is_green(report)
     finally:
         sixty.execute(f"DELETE FROM {table} {where}")
         _put_back(sixty.app, table)
@@ -668,7 +625,7 @@ class Live:
     def changed_live(self) -> list[str]:
         """Return the pointers that a green verification says were changed live."""
         report = self.verify()
-        assert _is_green(report), report["differences"]
+        assert is_green(report), report["differences"]
         assert not has_findings(report)
         assert report["reconcile"]["changed_live"] == len(report["differences"])
         return sorted(f"{entry['id']}{entry['pointer']}" for entry in report["differences"])
@@ -692,7 +649,7 @@ def live(new_app: Callable[[], Application], tmp_path: Path) -> Live:
         ChatMessage=[message("m1")],
     )
     app = new_app()
-    assert _is_green(run(app, _contexts(source), watch))
+    assert is_green(run(app, _contexts(source), watch))
     return Live(app, source)
 
 
@@ -783,7 +740,7 @@ def test_a_change_by_sql_on_top_of_a_live_one_is_not_green(live: Live, change: s
         *("pc1/data/coreValues/1", "pc1/data/location", "pc2/data/location", "u1/email"),
     ]
     live.sql(change)
-    assert not _is_green(live.verify())
+    assert not is_green(live.verify())
 
 
 def test_a_row_put_back_as_the_import_made_it_is_a_lost_change(live: Live) -> None:
@@ -792,7 +749,7 @@ def test_a_row_put_back_as_the_import_made_it_is_a_lost_change(live: Live) -> No
     assert live.changed_live()
     live.sql("DELETE FROM profiles.profiles")
     _put_back(live.app, "profiles.profiles")
-    assert not _is_green(live.verify())
+    assert not is_green(live.verify())
 
 
 def test_of_several_places_of_a_leaf_the_worst_counts(live: Live) -> None:
@@ -802,14 +759,14 @@ def test_of_several_places_of_a_leaf_the_worst_counts(live: Live) -> None:
     live.sql("UPDATE legacy_ids.legacy_ids SET created = '2001-01-01' WHERE key = 'c1'")
     report = live.verify()
     assert report["reconcile"]["unexplained"] == 1
-    assert not _is_green(report)
+    assert not is_green(report)
 
 
 @pytest.mark.parametrize("column", ["version", "position"])
 @pytest.mark.parametrize("model", ["accounts", "profiles", "intents", "legacy_ids"])
 def test_a_row_that_says_it_is_of_another_event_is_noticed(live: Live, model: str, column: str) -> None:
     live.sql(f"UPDATE {model}.{model} SET {column} = {column} + 1000")
-    assert not _is_green(live.verify())
+    assert not is_green(live.verify())
 
 
 def test_records_that_stand_still_are_reported_and_stop_nothing(live: Live) -> None:
@@ -917,9 +874,9 @@ def test_numbers_texts_and_keys_survive_the_tables(new_app: Callable[[], Applica
     app = new_app()
     report = run(app, _contexts(source), watch)
     assert report["differences"] == []
-    assert _is_green(report)
+    assert is_green(report)
     assert report["leaves"]["mapped"] + report["leaves"]["normalised"] == report["leaves"]["total"]
-    assert _is_green(verify(app, _contexts(source), watch))
+    assert is_green(verify(app, _contexts(source), watch))
 
 
 @pytest.mark.parametrize(
@@ -942,7 +899,7 @@ def test_a_strange_line_stops_neither_the_run_nor_its_report(
     app, source = new_app(), _write(tmp_path / "source", User=[line, user("good")])
     for act in (plan, run, run, verify):
         report = act(app, _contexts(source), watch)
-        assert _is_green(report)
+        assert is_green(report)
         assert report["leaves"]["total"] == sum(report["leaves"][name] for name in CLASSES)
         for name in ("r.json", "r.md"):
             write_report(report, tmp_path / name)
@@ -968,7 +925,7 @@ def test_a_blob_of_texts_that_hold_poison_as_json(new_app: Callable[[], Applicat
     )
     app = new_app()
     report = run(app, _contexts(source), watch)
-    assert _is_green(report)
+    assert is_green(report)
     assert report["leaves"]["unreadable"] == 2 * len(poison)
     write_report(report, tmp_path / "r.json")
 
@@ -1008,7 +965,7 @@ def test_the_layout_of_the_export_does_not_matter(
     }
     app = new_app()
     wanted = plan(app, _contexts(small), watch)
-    assert _is_green(wanted)
+    assert is_green(wanted)
     assert wanted["source"]["kind"] == "json_lines"
     for source, kind in sources.items():
         found = plan(app, _contexts(source), watch)
@@ -1028,11 +985,11 @@ def test_a_selection_of_roots(small: Path, new_app: Callable[[], Application]) -
     names = (bundle.root.key, f"legacy:contexts/Profile/{profile}", f"legacy:contexts/User/{bundle.root.key}")
     for name in names:
         report = run(app, _contexts(small, only=(name,)), watch)
-        assert _is_green(report)
+        assert is_green(report)
         rows = app.reads.fetch(_model("accounts"))
         assert len(rows) == 1
     account = str(rows[0]["account_id"])
-    assert _is_green(verify(app, _contexts(small, only=(account, *names)), watch))
+    assert is_green(verify(app, _contexts(small, only=(account, *names)), watch))
     run(app, _contexts(small, only=(other.root.key,)), watch)
     assert len(app.reads.fetch(_model("accounts"))) == 2
     head = app.events.head()
@@ -1041,7 +998,7 @@ def test_a_selection_of_roots(small: Path, new_app: Callable[[], Application]) -
             run(app, _contexts(small, only=(unknown,)), watch)
         assert error.value.field == "only"
     assert app.events.head() == head
-    assert _is_green(run(app, _contexts(small), watch))
+    assert is_green(run(app, _contexts(small), watch))
 
 
 def test_a_system_nobody_knows(small: Path) -> None:
@@ -1056,7 +1013,7 @@ def test_an_export_of_empty_tables(new_app: Callable[[], Application], tmp_path:
     (tmp_path / "Profile.jsonl").write_text("\n \n\t\n")
     for act in (plan, run, verify):
         report = act(app, _contexts(tmp_path), watch)
-        assert _is_green(report)
+        assert is_green(report)
         assert report["leaves"]["total"] == 0
     assert app.events.head() == 0
     assert run_status(app, "contexts") == []

@@ -26,8 +26,7 @@ from migrations_replay.bundle import BundleIndex
 from migrations_replay.systems.caregivers import SYSTEM
 from tests.support.application import application_at, watch
 from tests.support.legacy_caregivers import ACCOUNT_ID, user
-
-BAD = ("missing", "extra", "unexplained")
+from tests.support.reports import BAD
 
 
 @pytest.fixture

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,6 +40,7 @@ from migrations_replay.systems.cases import SYSTEM
 from projections.all import READ_MODELS
 from tests.support.any_cases import exports
 from tests.support.application import application_at, stored, tables, watch
+from tests.support.killed import Clean, clean_run, kill_and_resume
 from tests.support.legacy import Line
 from tests.support.legacy_cases import (
     AUTHOR,
@@ -60,10 +57,9 @@ from tests.support.legacy_cases import (
     status,
     when,
 )
+from tests.support.reports import BAD, is_green
 
-ROOT = Path(__file__).parents[2]
 OPERATOR = Actor.operator()
-BAD = ("missing", "extra", "unexplained")
 COMPANY, COLLECTIVE = id_of("company", "companies", "c1"), id_of("collective", "mainProcesses", "m1")
 RNM, ACCOUNT = status_id("rnm"), UUID(AUTHOR)
 CASE, ENTRY = (
@@ -146,12 +142,6 @@ def _cases(source: Path, **more: Any) -> Migration:
     return Migration.of("cases", source, **more)
 
 
-def _is_green(report: dict[str, Any]) -> bool:
-    return not any(report["reconcile"][name] for name in BAD) and not [
-        entry for entry in report["differences"] if entry["outcome"] != "changed_live"
-    ]
-
-
 def _passed(report: dict[str, Any]) -> dict[str, int]:
     """Return the rules by name with how many records break each; a rule passes if none does."""
     assert all(line["passed"] == (line["count"] == 0) for line in report["rules"])
@@ -184,7 +174,7 @@ def test_a_clean_export_is_planned_migrated_proven_and_left_alone_when_repeated(
     assert {name: planned[name] for name in planned if name not in aside} == {
         name: report[name] for name in report if name not in aside
     }
-    assert _is_green(report)
+    assert is_green(report)
     assert report["differences"] == report["findings"] == report["conflicts"] == report["quarantine"] == []
     assert sum(report["leaves"][name] for name in CLASSES) == report["leaves"]["total"] == report["reconcile"]["leaves"]
     assert report["reconcile"]["equal"] == report["leaves"]["mapped"]
@@ -193,9 +183,9 @@ def test_a_clean_export_is_planned_migrated_proven_and_left_alone_when_repeated(
     before, log = tables(app), app.events.head()
     again = run(app, migration, watch)
     assert again["events"]["appended"] == 0
-    assert _is_green(again)
+    assert is_green(again)
     verified = verify(app, migration, watch)
-    assert _is_green(verified)
+    assert is_green(verified)
     assert not has_findings(verified)
     assert (tables(app), app.events.head()) == (before, log)
     assert len(run_status(app, "cases")) == 1
@@ -247,7 +237,7 @@ def test_the_rules_and_statistics_of_a_clean_export(new_app: Callable[[], Applic
 
 def test_the_rules_and_statistics_of_an_odd_export(new_app: Callable[[], Application], tmp_path: Path) -> None:
     report = run(new_app(), _cases(_write(tmp_path, _odd())), watch)
-    assert _is_green(report)
+    assert is_green(report)
     assert has_findings(report)
     assert {name: count for name, count in _passed(report).items() if count} == {
         "each case has a history": 1,  # p3
@@ -319,7 +309,7 @@ def test_sampled_cases_are_migrated_and_proven(
     app, truth, migration = new_app(), _truth(sampled), _cases(sampled)
     report = run(app, migration, watch)
     assert report["differences"] == []
-    assert _is_green(report)
+    assert is_green(report)
     assert report["leaves"] == truth["leaves"]
     assert report["source"]["tables"] == truth["rows"]
     assert len(report["conflicts"]) == truth["conflicts"]
@@ -342,7 +332,7 @@ def test_sampled_cases_are_migrated_and_proven(
     assert json.loads((tmp_path / "r.json").read_text())["stats"] == report["stats"]
     again = run(app, migration, watch)
     assert again["events"]["appended"] == 0
-    assert _is_green(again)
+    assert is_green(again)
 
 
 # --- values changed by SQL --------------------------------------------------------------------------------------------
@@ -355,7 +345,7 @@ def migrated(
     """The clean export in a database whose rows can be changed by SQL and put back."""
     migration = _cases(_write(tmp_path_factory.mktemp("clean"), _clean()))
     with application_at(make_database()) as app:
-        assert _is_green(run(app, migration, watch))
+        assert is_green(run(app, migration, watch))
         yield app, migration
         assert verify(app, migration, watch)["differences"] == []
 
@@ -473,7 +463,7 @@ def test_a_value_that_is_gone_is_missing(
         f"{entry['id']}{entry['pointer']} {entry['outcome']}" for entry in report["differences"]
     }
     assert report["reconcile"]["missing"] == len(leaves.split())
-    assert not _is_green(report)
+    assert not is_green(report)
 
 
 @pytest.mark.parametrize(
@@ -506,7 +496,7 @@ def test_columns_that_follow_from_others_are_proven_too(
 ) -> None:
     table, where = row.split("|")
     report = _changed(migrated, row, f"UPDATE {table} SET {change} WHERE {where}")
-    assert not _is_green(report)
+    assert not is_green(report)
     assert all(entry["pointer"] == "" for entry in report["differences"])
 
 
@@ -604,7 +594,7 @@ class Live:
     def changed_live(self) -> set[str]:
         """Return the leaves that a green verification says were changed live."""
         report = verify(self.app, self.migration, watch)
-        assert _is_green(report), report["differences"]
+        assert is_green(report), report["differences"]
         assert not has_findings(report)
         found = {f"{entry['id']}{entry['pointer']}" for entry in report["differences"]}
         assert report["reconcile"]["changed_live"] == len(found)
@@ -614,7 +604,7 @@ class Live:
 @pytest.fixture
 def live(new_app: Callable[[], Application], tmp_path: Path) -> Live:
     app, source = new_app(), _write(tmp_path, _odd())
-    assert _is_green(run(app, _cases(source), watch))
+    assert is_green(run(app, _cases(source), watch))
     return Live(app, source)
 
 
@@ -705,7 +695,7 @@ def test_a_change_by_sql_on_top_of_a_live_one_is_not_green(live: Live, change: s
     live.do(ChangeCaseStatus(case_id=CASE_ID, status="deferido"))
     column = "case_id" if change.startswith("cases") else "owner_id"
     _sql(live.app, f"UPDATE {change} {'AND' if 'WHERE' in change else 'WHERE'} {column} = '{CASE_ID}'")
-    assert not _is_green(verify(live.app, live.migration, watch))
+    assert not is_green(verify(live.app, live.migration, watch))
 
 
 @pytest.mark.parametrize(
@@ -740,71 +730,43 @@ def test_a_selection_of_roots(new_app: Callable[[], Application], tmp_path: Path
     app, source = new_app(), _write(tmp_path, _odd())
     for name in ("p1", "legacy:cases/processHistory/h2", "legacy:cases/individualProcesses/p1", str(CASE_ID)):
         report = run(app, _cases(source, only=(name,)), watch)
-        assert _is_green(report)
+        assert is_green(report)
         assert report["snapshots"]["read"] == 5
         assert [row["case_id"] for row in app.reads.fetch(_model("cases"))] == [CASE_ID]
         assert _passed(report)["cases = processes"] == 0
         assert (report["stats"]["before"]["total"], report["stats"]["after"]["total"]) == (1, 1)
     assert app.reads.fetch(_model("companies")) == []
     report = run(app, _cases(source, only=("legacy:cases/peopleCompanies/x1",)), watch)
-    assert _is_green(report)
+    assert is_green(report)
     assert len(app.reads.fetch(_model("company_members"))) == 2
     for unknown in ("p9", "legacy:cases/processHistory/h9", "legacy:contexts/User/p1"):
         with pytest.raises(NotFound):
             run(app, _cases(source, only=(unknown,)), watch)
     whole = run(app, _cases(source), watch)
-    assert _is_green(whole)
+    assert is_green(whole)
     assert whole["snapshots"]["unchanged"] == 8
     assert len(app.reads.fetch(_model("cases"))) == 6
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]) -> Any:
-    """A sample, and what one clean run of it leaves: tables, events and how often it was told how far it is."""
-    folder = tmp_path_factory.mktemp("sample")
+def clean(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]) -> Clean:
+    folder = tmp_path_factory.mktemp("clean")
     write_sample(folder, 40, 3)
-    told = 0
-
-    def count(stage: str, done: int, total: int) -> None:
-        nonlocal told
-        told += 1
-
-    with application_at(make_database()) as app:
-        assert _is_green(run(app, _cases(folder, batch_events=70), count))
-        return folder, tables(app), stored(app), told
+    return clean_run(_cases(folder, batch_events=70), make_database())
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))])
-def test_a_run_that_was_killed_is_simply_run_again(sample: Any, make_database: Callable[[], str], seed: int) -> None:
-    folder, clean_tables, clean_events, told = sample
-    url, rng = make_database(), random.Random(seed)
-    command = [sys.executable, "-m", "tests.support.migrate", url, str(folder), "70", "cases"]
-    at, pause = rng.randrange(told), rng.random() * 0.02
-    process_ = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
-    assert process_.stdout
-    for _ in range(at):
-        process_.stdout.readline()
-    time.sleep(pause)
-    process_.send_signal(signal.SIGKILL)
-    process_.wait(30)
-    process_.stdout.close()
-    assert process_.returncode == -signal.SIGKILL, "it was too fast to be killed"
-    with application_at(url) as app:
-        assert _is_green(run(app, _cases(folder, batch_events=70), watch))
-        assert tables(app) == clean_tables
-        assert stored(app) == clean_events
-        assert all(row["completed_at"] for row in run_status(app, "cases"))
-        assert run(app, _cases(folder, batch_events=70), watch)["events"]["appended"] == 0
+def test_a_run_that_was_killed_is_simply_run_again(clean: Clean, make_database: Callable[[], str], seed: int) -> None:
+    kill_and_resume(clean, make_database(), seed)
 
 
 @pytest.mark.soak
-def test_the_size_of_batches_does_not_change_the_outcome(sample: Any, new_app: Callable[[], Application]) -> None:
-    folder, clean_tables, clean_events, _ = sample
+def test_the_size_of_batches_does_not_change_the_outcome(clean: Clean, new_app: Callable[[], Application]) -> None:
     for batch_events in (1, 100_000):
         app = new_app()
-        run(app, _cases(folder, batch_events=batch_events), watch)
-        assert tables(app) == clean_tables
-        assert stored(app) == clean_events
+        run(app, replace(clean.migration, batch_events=batch_events), watch)
+        assert tables(app) == clean.tables
+        assert stored(app) == clean.events
 
 
 # --- anything ---------------------------------------------------------------------------------------------------------
@@ -821,7 +783,7 @@ def empty(make_database: Callable[[], str]) -> Iterator[Application]:
 def test_any_export_can_be_planned(empty: Application, rows: dict[str, list[Line]]) -> None:
     with TemporaryDirectory() as folder:
         report = plan(empty, _cases(_write(Path(folder), rows)), watch)
-    assert _is_green(report), report["differences"]
+    assert is_green(report), report["differences"]
     assert report["leaves"]["total"] == sum(report["leaves"][name] for name in CLASSES)
     assert not report["pending"]
 
@@ -833,6 +795,6 @@ def test_a_status_without_a_name_or_with_any_number_has_its_row(
 ) -> None:
     found = _clean() | {"caseStatuses": [case_status(name=name, sortOrder=number, orderNumber=number)]}
     app = new_app()
-    assert _is_green(run(app, _cases(_write(tmp_path, found)), watch))
+    assert is_green(run(app, _cases(_write(tmp_path, found)), watch))
     (row,) = app.reads.fetch(_model("statuses"))
     assert (row["name"], row["sort_order"], row["workflow_order"]) == (None, number, number)

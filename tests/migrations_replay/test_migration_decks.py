@@ -31,8 +31,7 @@ from projections import billing_accounts, profiles
 from tests.migrations_replay.test_decks import FINAL
 from tests.support.application import application_at, tables, watch
 from tests.support.legacy_decks import OTHER, ROW, USER, account_of, row
-
-BAD = ("missing", "extra", "unexplained")
+from tests.support.reports import BAD
 
 
 @pytest.mark.parametrize(("users", "seed"), [(60, 4), pytest.param(1000, 5, marks=pytest.mark.soak)])

@@ -24,8 +24,7 @@ from migrations_replay.bundle import BundleIndex
 from migrations_replay.systems.talent import SYSTEM
 from projections import items, profiles
 from tests.support.application import application_at, watch
-
-BAD = ("missing", "extra", "unexplained")
+from tests.support.reports import BAD
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from migrations_replay.document import read_line
 from migrations_replay.leaves import CLASSES, count_leaves
 from tests.support.application import application_at, watch
 from tests.support.never_seen import spoil
+from tests.support.reports import BAD
 
 SAMPLES = {module.__name__.rpartition(".")[2]: module for module in (contexts, cases, talent, caregivers, decks)}
-BAD = ("missing", "extra", "unexplained")
 
 
 def _leaves(folder: Path) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """A migration, or what is done with one, in a process of its own, to be killed.
 
-`python -m tests.support.migrate URL SOURCE BATCH_EVENTS [SYSTEM [WORK]]` prints a line each time it is told how far it
-is. A rederive runs under the mapping version after this one.
+`python -m tests.support.migrate URL SOURCE BATCH_EVENTS SYSTEM WORK` prints a line each time it is told how far it is.
+A rederive runs under the mapping version after this one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _watch(stage: str, done: int, total: int) -> None:
 
 
 if __name__ == "__main__":
-    url, source, batch_events, system, work = [*sys.argv[1:], *("contexts", "run")[len(sys.argv) - 4 :]][:5]
+    url, source, batch_events, system, work = sys.argv[1:]
     with application_at(url) as app:
         migration = Migration.of(system, Path(source), batch_events=int(batch_events))
         match work:

@@ -13,7 +13,6 @@ from domain.command import Command
 from tests.support.application import watch
 
 OPERATOR: Final = Actor.operator()
-BAD: Final = ("missing", "extra", "unexplained")
 
 
 class World:
@@ -70,9 +69,3 @@ class World:
     def topics(self, after: int) -> list[str]:
         own = ("migration.", "legacy.snapshot_recorded")
         return [event.topic for event in self.app.events.read(after, 1_000) if not event.topic.startswith(own)]
-
-
-def is_green(report: dict[str, Any]) -> bool:
-    """Tell whether every value is in its place; the leaves must add up in any case."""
-    assert report["leaves"]["total"] == sum(count for name, count in report["leaves"].items() if name != "total")
-    return not any(report["reconcile"][name] for name in BAD)
