@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from adapters.cli.main import app
 from adapters.samples.cases import GROUPS, PLANTED, TABLES, write_sample
 from adapters.samples.truth import CLASSES
+from tests.support.reports import truth_of
 
 QUARANTINE = {
     *("not_json", "not_an_object", "duplicate_key", "text_not_storable", "too_large", "too_deep", "no_id"),
@@ -34,11 +35,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def truth(sample: Path) -> dict[str, Any]:
-    return _truth(sample)
-
-
-def _truth(out: Path) -> dict[str, Any]:
-    return json.loads((out / "truth.json").read_text())  # type: ignore[no-any-return]
+    return truth_of(sample)
 
 
 def _files(out: Path) -> dict[str, bytes]:
@@ -78,7 +75,7 @@ def test_one_seed_gives_one_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cases", [0, 1, 9, 70])
 def test_classes_add_up(tmp_path: Path, cases: int) -> None:
     sums = write_sample(tmp_path, cases, 3)
-    truth = _truth(tmp_path)
+    truth = truth_of(tmp_path)
     listed = Counter(name for table in truth["classes"].values() for line in table.values() for name in line.values())
     listed["quarantined"] += sum(sum(lines.values()) for lines in truth["repeated_leaves"].values())
     assert truth["leaves"] == sums.leaves == {"total": listed.total()} | {name: listed[name] for name in CLASSES}

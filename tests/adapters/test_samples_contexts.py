@@ -3,16 +3,12 @@
 import json
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapters.samples.contexts import GROUPS, TABLES, write_sample
 from adapters.samples.truth import CLASSES, leaves
-
-
-def _truth(out: Path) -> dict[str, Any]:
-    return json.loads((out / "truth.json").read_text())  # type: ignore[no-any-return]
+from tests.support.reports import truth_of
 
 
 def _files(out: Path) -> dict[str, bytes]:
@@ -29,7 +25,7 @@ def test_one_seed_gives_one_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize("users", [0, 1, 7, 20, 150])
 def test_classes_add_up(tmp_path: Path, users: int) -> None:
     sums = write_sample(tmp_path, users, 3)
-    truth = _truth(tmp_path)
+    truth = truth_of(tmp_path)
     listed = [name for table in TABLES for line in truth["classes"][table].values() for name in line.values()]
     repeated = sum(sum(lines.values()) for lines in truth["repeated_leaves"].values())
     assert truth["leaves"] == sums.leaves
@@ -50,7 +46,7 @@ def test_every_oddity_is_present(tmp_path: Path, users: int) -> None:
 
 def test_every_line_has_its_leaves_listed(tmp_path: Path) -> None:
     write_sample(tmp_path, 80, 5)
-    truth = _truth(tmp_path)
+    truth = truth_of(tmp_path)
     for table in TABLES:
         lines = (tmp_path / f"{table}.jsonl").read_bytes().splitlines()
         assert truth["rows"][table] == sum(1 for line in lines if line.strip())
@@ -66,7 +62,7 @@ def test_every_line_has_its_leaves_listed(tmp_path: Path) -> None:
 
 def test_users_that_are_taken_in_number_as_asked(tmp_path: Path) -> None:
     write_sample(tmp_path, 120, 6)
-    lines = _truth(tmp_path)["classes"]["User"].values()
+    lines = truth_of(tmp_path)["classes"]["User"].values()
     assert sum(1 for line in lines if line and "quarantined" not in line.values()) == 120
 
 

@@ -6,12 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from adapters.bootstrap import Application
 from tests.support.application import application_at
 from tests.support.newer_exports import World
 
 
 @pytest.fixture
-def world(make_database: Callable[[], str], tmp_path: Path) -> Iterator[Callable[[str], World]]:
-    """Give a system, by its name, in a database of its own."""
+def new_app(make_database: Callable[[], str]) -> Iterator[Callable[[], Application]]:
+    """A function that opens the application over a database of its own."""
     with ExitStack() as stack:
-        yield lambda system: World(stack.enter_context(application_at(make_database())), tmp_path, system)
+        yield lambda: stack.enter_context(application_at(make_database()))
+
+
+@pytest.fixture
+def world(new_app: Callable[[], Application], tmp_path: Path) -> Callable[[str], World]:
+    """Give a system, by its name, in a database of its own."""
+    return lambda system: World(new_app(), tmp_path, system)

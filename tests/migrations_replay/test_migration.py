@@ -33,47 +33,19 @@ from domain.event import NewEvent
 from domain.intent import DeclareIntent, ReviseIntent, WithdrawIntent
 from domain.profile import ProfileVerificationChanged, ResolveConflict, UpdateProfile, Verification
 from migrations_replay.bundle import BundleIndex
-from migrations_replay.document import UNREAD
-from migrations_replay.leaves import CLASSES, leaves
+from migrations_replay.leaves import CLASSES
 from migrations_replay.systems.contexts import SYSTEM
-from tests.support.application import application_at, stored, tables, watch
+from tests.support.application import application_at, schemas_of, stored, tables, watch
 from tests.support.killed import Clean, clean_run, kill_and_resume
-from tests.support.legacy import blob, context, message, user
+from tests.support.legacy import blob, context, message, user, write_export
 from tests.support.places import Leaf, Places, Spot
-from tests.support.reports import BAD, is_green
+from tests.support.reports import BAD, derived_classes, is_green, true_classes, truth_of
 
 OPERATOR = Actor.operator()
 
 
-@pytest.fixture
-def new_app(make_database: Callable[[], str]) -> Iterator[Callable[[], Application]]:
-    """A function that opens the application over a database of its own."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(application_at(make_database()))
-
-
 def _contexts(source: Path, **more: Any) -> Migration:
     return Migration.of("contexts", source, **more)
-
-
-def _write(folder: Path, **rows: list[Any]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for table, lines in rows.items():
-        text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
-        (folder / f"{table}.jsonl").write_text(text)
-    return folder
-
-
-def _truth(source: Path) -> dict[str, Any]:
-    truth: dict[str, Any] = json.loads((source / "truth.json").read_text())
-    return truth
-
-
-def _schemas(app: Application) -> set[str]:
-    with app.pool.connection() as connection:
-        return {name for (name,) in connection.execute("SELECT nspname FROM pg_namespace").fetchall()}
 
 
 # --- a sample, of 1000 users in the soak ------------------------------------------------------------------------
@@ -87,37 +59,18 @@ def sampled(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 
 def test_every_leaf_of_sampled_users_ends_in_the_class_the_truth_says(sampled: Path) -> None:
-    truth = _truth(sampled)["classes"]
-    seen: dict[str, set[str]] = {table: set() for table in truth}
-    wrong = []
-    with open_export(sampled) as source:
-        index = BundleIndex(source, SYSTEM)
-        found = [
-            (record.record.table, str(record.record.line), record.classes)
-            for bundle in index
-            for record in SYSTEM.derive(bundle).records.values()
-        ]
-        found += [
-            (aside.table, str(aside.line), {pointer: "quarantined" for pointer, _ in leaves(aside.document)})
-            for aside in index.set_aside()
-            if aside.document is not UNREAD
-        ]
-    for table, line, classes in found:
-        seen[table].add(line)
-        if classes != truth[table].get(line):
-            wrong.append((table, line))
-    assert wrong == []
-    for table, lines in truth.items():
-        assert {line for line, classes in lines.items() if classes} == seen[table]
+    found, truth = derived_classes(sampled, SYSTEM), true_classes(sampled)
+    assert [line for line, classes in found.items() if classes != truth.get(line)] == []
+    assert found.keys() == truth.keys()
 
 
 def test_sampled_users_are_migrated_proven_and_left_alone_when_repeated(
     sampled: Path, new_app: Callable[[], Application], tmp_path: Path
 ) -> None:
-    app, truth, migration = new_app(), _truth(sampled), _contexts(sampled)
-    schemas, head = _schemas(app), app.events.head()
+    app, truth, migration = new_app(), truth_of(sampled), _contexts(sampled)
+    schemas, head = schemas_of(app), app.events.head()
     planned = plan(app, migration, watch)
-    assert (_schemas(app), app.events.head()) == (schemas, head)
+    assert (schemas_of(app), app.events.head()) == (schemas, head)
     assert not any(tables(app).values())
     report = run(app, migration, watch)
     for found in (planned, report):
@@ -151,7 +104,7 @@ def test_sampled_users_are_migrated_proven_and_left_alone_when_repeated(
     assert verified["leaves"] == truth["leaves"]
     assert not has_findings(verified)
     assert has_findings(report)
-    assert (tables(app), app.events.head(), _schemas(app)) == (before, log, schemas)
+    assert (tables(app), app.events.head(), schemas_of(app)) == (before, log, schemas)
     assert len(run_status(app, "contexts")) == 1
     for name in ("r.json", "r.md"):
         write_report(report, tmp_path / name)
@@ -210,10 +163,10 @@ def test_of_two_runs_at_once_one_is_refused(clean: Clean, new_app: Callable[[], 
 
 def test_a_record_in_other_bytes_is_the_same_record(new_app: Callable[[], Application], tmp_path: Path) -> None:
     app = new_app()
-    run(app, _contexts(_write(tmp_path, User=[user("u1", name="Ada")])), watch)
+    run(app, _contexts(write_export(tmp_path, User=[user("u1", name="Ada")])), watch)
     head = app.events.head()
     other = json.dumps(dict(reversed(user("u1", name="Ada").items())), indent=None, separators=(" ,", " : "))
-    assert run(app, _contexts(_write(tmp_path, User=[other])), watch)["snapshots"]["unchanged"] == 1
+    assert run(app, _contexts(write_export(tmp_path, User=[other])), watch)["snapshots"]["unchanged"] == 1
     assert app.events.head() == head
 
 
@@ -328,7 +281,7 @@ def sixty(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], 
 
 def test_the_places_cover_every_mapped_leaf(sixty: Tables) -> None:
     """What the oracle below knows of: every set leaf that the truth calls mapped."""
-    truth = _truth(sixty.source)["classes"]
+    truth = truth_of(sixty.source)["classes"]
     known = {leaf for found in sixty.places.leaves.values() for leaf in found}
     listed = set()
     for table in ("User", "ContextProfile", "Profile"):
@@ -641,7 +594,7 @@ def _model(name: str) -> Any:
 def live(new_app: Callable[[], Application], tmp_path: Path) -> Live:
     one = {"location": "Bern", "coreValues": ["calm", "humour"], "beliefs": {"faith": "none", "diet": {"a": [1, 2]}}}
     two = {"location": "Bern ", "coreValues": ["calm"], "beliefs": {"faith": "old"}, "serviceType": "seeking"}
-    source = _write(
+    source = write_export(
         tmp_path,
         User=[user("u1", email="a@x", name="Ada")],
         ContextProfile=[context("c1", tonePreference="light"), context("c2", "service", day=3)],
@@ -791,7 +744,7 @@ def test_records_that_stand_still_are_reported_and_stop_nothing(live: Live) -> N
 def test_true_is_not_one(new_app: Callable[[], Application], tmp_path: Path) -> None:
     app = new_app()
     profile = blob("c1", {"beliefs": {"flag": True}})
-    source = _write(tmp_path, User=[user("u1")], ContextProfile=[context("c1")], Profile=[profile])
+    source = write_export(tmp_path, User=[user("u1")], ContextProfile=[context("c1")], Profile=[profile])
     run(app, _contexts(source), watch)
     with app.pool.connection() as connection:
         connection.execute("UPDATE profiles.profiles SET fields = jsonb_set(fields, '{beliefs,flag}', '1')")
@@ -804,8 +757,8 @@ def test_a_record_the_newer_export_no_longer_gives_is_reported(
     new_app: Callable[[], Application], tmp_path: Path
 ) -> None:
     app = new_app()
-    run(app, _contexts(_write(tmp_path, User=[user("u1"), user("u2")])), watch)
-    report = verify(app, _contexts(_write(tmp_path, User=['{"id": "u1", "id": "u1", "name": "Ada"}'])), watch)
+    run(app, _contexts(write_export(tmp_path, User=[user("u1"), user("u2")])), watch)
+    report = verify(app, _contexts(write_export(tmp_path, User=['{"id": "u1", "id": "u1", "name": "Ada"}'])), watch)
     assert [(entry["id"], entry["outcome"]) for entry in report["differences"]] == [("u1", "extra"), ("u2", "extra")]
 
 
@@ -814,8 +767,8 @@ def test_broken_lines_keep_their_streams_when_others_come_before_them(
 ) -> None:
     app = new_app()
     broken = ["{", "[]", '{"name": "no id"}', "{"]
-    run(app, _contexts(_write(tmp_path, User=[user("u1"), *broken])), watch)
-    report = run(app, _contexts(_write(tmp_path, User=['{"new": 1}', "not json", *broken, user("u1")])), watch)
+    run(app, _contexts(write_export(tmp_path, User=[user("u1"), *broken])), watch)
+    report = run(app, _contexts(write_export(tmp_path, User=['{"new": 1}', "not json", *broken, user("u1")])), watch)
     assert report["events"]["by_topic"]["legacy.record_quarantined"] == 2
 
 
@@ -823,7 +776,7 @@ def test_a_completed_run_counts_what_it_did_before_it_was_interrupted(
     new_app: Callable[[], Application], tmp_path: Path
 ) -> None:
     app = new_app()
-    source = _write(tmp_path, User=[*(user(f"u{number}") for number in range(20)), "{"])
+    source = write_export(tmp_path, User=[*(user(f"u{number}") for number in range(20)), "{"])
     migration = _contexts(source, batch_events=4)
 
     def interrupt(stage: str, done: int, total: int) -> None:
@@ -860,7 +813,7 @@ def test_numbers_texts_and_keys_survive_the_tables(new_app: Callable[[], Applica
     ]
     long = random.Random(1).randbytes(60_000).hex()
     odd_keys = {"": 1, "a/b": {"~": 1}, "é🌻": 1, "key": {"old": 1, "new": 2}, "erased": True, "\u2028": "\\u0000"}
-    source = _write(
+    source = write_export(
         tmp_path,
         User=[user("u1", email=f"{long}@x", name="\u202e🌻" * 50), user(" u\u00a0\n", name="x\ty")],
         ContextProfile=[context("c1"), context("c" + "x" * 450, userId=" u\u00a0\n")],
@@ -896,7 +849,7 @@ def test_numbers_texts_and_keys_survive_the_tables(new_app: Callable[[], Applica
 def test_a_strange_line_stops_neither_the_run_nor_its_report(
     new_app: Callable[[], Application], tmp_path: Path, line: str
 ) -> None:
-    app, source = new_app(), _write(tmp_path / "source", User=[line, user("good")])
+    app, source = new_app(), write_export(tmp_path / "source", User=[line, user("good")])
     for act in (plan, run, run, verify):
         report = act(app, _contexts(source), watch)
         assert is_green(report)
@@ -917,7 +870,7 @@ def test_a_blob_of_texts_that_hold_poison_as_json(new_app: Callable[[], Applicat
         '{"a": 1e400}',
     ]
     kinds = list(Context)
-    source = _write(
+    source = write_export(
         tmp_path / "source",
         User=[user()],
         ContextProfile=[context(f"c{n}", kinds[n % 5], day=n + 1) for n in range(len(poison))],
@@ -1024,10 +977,10 @@ def test_an_export_that_cannot_be_read_at_all(
     new_app: Callable[[], Application], tmp_path: Path, small: Path, act: Any
 ) -> None:
     app = new_app()
-    schemas = _schemas(app)
+    schemas = schemas_of(app)
     empty, rootless, not_a_zip, broken = (tmp_path / name for name in ("empty", "rootless", "x.zip", "broken.zip"))
     empty.mkdir()
-    _write(rootless, Profile=[blob("c1")])
+    write_export(rootless, Profile=[blob("c1")])
     not_a_zip.write_bytes(b"PK\x05\x06 no")
     whole = _zip(tmp_path / "whole.zip", small).read_bytes()
     broken.write_bytes(whole[:200] + bytes(200) + whole[400:])
@@ -1042,7 +995,7 @@ def test_an_export_that_cannot_be_read_at_all(
         with pytest.raises(InputUnreadable) as error:
             act(app, _contexts(source), watch)
         assert error.value.field == "source", source
-    assert (app.events.head(), _schemas(app)) == (0, schemas)
+    assert (app.events.head(), schemas_of(app)) == (0, schemas)
 
 
 def test_a_zip_that_would_grow_beyond_measure(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,14 @@ from domain.conversation import MessageRole, RecordMessage
 from domain.streams import conversation_id
 from migrations_replay.bundle import BundleIndex
 from migrations_replay.systems.caregivers import SYSTEM
-from tests.support.application import application_at, watch
+from tests.support.application import watch
 from tests.support.legacy_caregivers import ACCOUNT_ID, user
-from tests.support.reports import BAD
+from tests.support.reports import BAD, truth_of
 
 
 @pytest.fixture
-def app(make_database: Callable[[], str]) -> Iterator[Application]:
-    with ExitStack() as stack:
-        yield stack.enter_context(application_at(make_database()))
+def app(new_app: Callable[[], Application]) -> Application:
+    return new_app()
 
 
 def _caregivers(source: Path) -> Migration:
@@ -60,7 +58,7 @@ def test_sampled_users_are_migrated_proven_and_left_alone_when_repeated(
 
 def test_every_leaf_of_a_sample_ends_in_the_class_the_truth_says(tmp_path: Path) -> None:
     write_sample(tmp_path, 120, 12)
-    truth = json.loads((tmp_path / "truth.json").read_text())
+    truth = truth_of(tmp_path)
     with open_export(tmp_path) as source:
         found = {
             (table, str(record.record.line)): record.classes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 
 from adapters.bootstrap import Application
-from adapters.legacy.json_lines import open_export
 from adapters.migration import Migration, has_findings, plan, run, run_status, verify, write_report
 from adapters.samples.cases import write_sample
 from domain.access import Actor
@@ -33,15 +31,13 @@ from domain.company import AddCompanyMember, EndCompanyMembership, UpdateCompany
 from domain.errors import NotFound
 from domain.status_catalogue import DefineStatus, RetireStatus
 from domain.streams import status_id
-from migrations_replay.bundle import BundleIndex
-from migrations_replay.document import UNREAD
-from migrations_replay.leaves import CLASSES, leaves
+from migrations_replay.leaves import CLASSES
 from migrations_replay.systems.cases import SYSTEM
 from projections.all import READ_MODELS
 from tests.support.any_cases import exports
 from tests.support.application import application_at, stored, tables, watch
 from tests.support.killed import Clean, clean_run, kill_and_resume
-from tests.support.legacy import Line
+from tests.support.legacy import Line, write_export
 from tests.support.legacy_cases import (
     AUTHOR,
     CASE_ID,
@@ -57,7 +53,7 @@ from tests.support.legacy_cases import (
     status,
     when,
 )
-from tests.support.reports import BAD, is_green
+from tests.support.reports import BAD, derived_classes, is_green, true_classes, truth_of
 
 OPERATOR = Actor.operator()
 COMPANY, COLLECTIVE = id_of("company", "companies", "c1"), id_of("collective", "mainProcesses", "m1")
@@ -129,15 +125,6 @@ def _odd() -> dict[str, list[Any]]:
     return found
 
 
-def _write(folder: Path, rows: dict[str, list[Any]]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for table, lines in rows.items():
-        text = [line if isinstance(line, (bytes, str)) else json.dumps(line) for line in lines]
-        raw = [line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line for line in text]
-        (folder / f"{table}.jsonl").write_bytes(b"".join(line + b"\n" for line in raw))
-    return folder
-
-
 def _cases(source: Path, **more: Any) -> Migration:
     return Migration.of("cases", source, **more)
 
@@ -152,20 +139,13 @@ def _model(name: str) -> Any:
     return next(model for model in READ_MODELS if model.name == name)
 
 
-@pytest.fixture
-def new_app(make_database: Callable[[], str]) -> Iterator[Callable[[], Application]]:
-    """A function that opens the application over a database of its own."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(application_at(make_database()))
-
-
 # --- plan, run, verify ------------------------------------------------------------------------------------------------
 
 
 def test_a_clean_export_is_planned_migrated_proven_and_left_alone_when_repeated(
     new_app: Callable[[], Application], tmp_path: Path
 ) -> None:
-    app, migration = new_app(), _cases(_write(tmp_path, _clean()))
+    app, migration = new_app(), _cases(write_export(tmp_path, **_clean()))
     planned = plan(app, migration, watch)
     assert app.events.head() == 0
     assert not any(tables(app).values())
@@ -193,7 +173,7 @@ def test_a_clean_export_is_planned_migrated_proven_and_left_alone_when_repeated(
 
 def test_the_tables_after_a_clean_export(new_app: Callable[[], Application], tmp_path: Path) -> None:
     app = new_app()
-    run(app, _cases(_write(tmp_path, _clean())), watch)
+    run(app, _cases(write_export(tmp_path, **_clean())), watch)
     (case,) = app.reads.fetch(_model("cases"), case_id=CASE_ID)
     assert (case["status"], case["status_entry"], case["status_since"]) == ("exigencia", 4, when(5))
     assert (case["collective_id"], case["person_id"]) == (COLLECTIVE, id_of("person", "people", "per1"))
@@ -210,7 +190,7 @@ def test_the_tables_after_a_clean_export(new_app: Callable[[], Application], tmp
 
 
 def test_the_rules_and_statistics_of_a_clean_export(new_app: Callable[[], Application], tmp_path: Path) -> None:
-    report = run(new_app(), _cases(_write(tmp_path, _clean())), watch)
+    report = run(new_app(), _cases(write_export(tmp_path, **_clean())), watch)
     assert list(_passed(report)) == [
         "every table is in the export",
         "cases = processes",
@@ -236,7 +216,7 @@ def test_the_rules_and_statistics_of_a_clean_export(new_app: Callable[[], Applic
 
 
 def test_the_rules_and_statistics_of_an_odd_export(new_app: Callable[[], Application], tmp_path: Path) -> None:
-    report = run(new_app(), _cases(_write(tmp_path, _odd())), watch)
+    report = run(new_app(), _cases(write_export(tmp_path, **_odd())), watch)
     assert is_green(report)
     assert has_findings(report)
     assert {name: count for name, count in _passed(report).items() if count} == {
@@ -264,7 +244,7 @@ def test_the_rules_and_statistics_of_an_odd_export(new_app: Callable[[], Applica
 def test_tables_that_are_missing_are_named(new_app: Callable[[], Application], tmp_path: Path) -> None:
     found = _clean()
     del found["companies"], found["mainProcesses"]
-    report = run(new_app(), _cases(_write(tmp_path, found)), watch)
+    report = run(new_app(), _cases(write_export(tmp_path, **found)), watch)
     missing = report["rules"][0]
     assert (missing["count"], missing["missing"]) == (3, ["mainProcesses", "collectiveProcesses", "companies"])
 
@@ -279,34 +259,16 @@ def sampled(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     return folder
 
 
-def _truth(source: Path) -> dict[str, Any]:
-    truth: dict[str, Any] = json.loads((source / "truth.json").read_text())
-    return truth
-
-
 def test_every_leaf_of_sampled_cases_ends_in_the_class_the_truth_says(sampled: Path) -> None:
-    truth = _truth(sampled)["classes"]
-    with open_export(sampled) as source:
-        index = BundleIndex(source, SYSTEM)
-        found = [
-            (record.record.table, str(record.record.line), record.classes)
-            for bundle in index
-            for record in SYSTEM.derive(bundle).records.values()
-        ]
-        found += [
-            (aside.table, str(aside.line), {pointer: "quarantined" for pointer, _ in leaves(aside.document)})
-            for aside in index.set_aside()
-            if aside.document is not UNREAD
-        ]
-    assert [(table, line) for table, line, classes in found if classes != truth[table].get(line)] == []
-    seen = {(table, line) for table, line, _ in found}
-    assert {(table, line) for table, lines in truth.items() for line, classes in lines.items() if classes} == seen
+    found, truth = derived_classes(sampled, SYSTEM), true_classes(sampled)
+    assert [line for line, classes in found.items() if classes != truth.get(line)] == []
+    assert found.keys() == truth.keys()
 
 
 def test_sampled_cases_are_migrated_and_proven(
     sampled: Path, new_app: Callable[[], Application], tmp_path: Path
 ) -> None:
-    app, truth, migration = new_app(), _truth(sampled), _cases(sampled)
+    app, truth, migration = new_app(), truth_of(sampled), _cases(sampled)
     report = run(app, migration, watch)
     assert report["differences"] == []
     assert is_green(report)
@@ -343,7 +305,7 @@ def migrated(
     tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]
 ) -> Iterator[tuple[Application, Migration]]:
     """The clean export in a database whose rows can be changed by SQL and put back."""
-    migration = _cases(_write(tmp_path_factory.mktemp("clean"), _clean()))
+    migration = _cases(write_export(tmp_path_factory.mktemp("clean"), **_clean()))
     with application_at(make_database()) as app:
         assert is_green(run(app, migration, watch))
         yield app, migration
@@ -603,7 +565,7 @@ class Live:
 
 @pytest.fixture
 def live(new_app: Callable[[], Application], tmp_path: Path) -> Live:
-    app, source = new_app(), _write(tmp_path, _odd())
+    app, source = new_app(), write_export(tmp_path, **_odd())
     assert is_green(run(app, _cases(source), watch))
     return Live(app, source)
 
@@ -727,7 +689,7 @@ def test_a_row_that_only_claims_to_be_of_a_live_event_is_extra(live: Live) -> No
 
 
 def test_a_selection_of_roots(new_app: Callable[[], Application], tmp_path: Path) -> None:
-    app, source = new_app(), _write(tmp_path, _odd())
+    app, source = new_app(), write_export(tmp_path, **_odd())
     for name in ("p1", "legacy:cases/processHistory/h2", "legacy:cases/individualProcesses/p1", str(CASE_ID)):
         report = run(app, _cases(source, only=(name,)), watch)
         assert is_green(report)
@@ -782,7 +744,7 @@ def empty(make_database: Callable[[], str]) -> Iterator[Application]:
 @given(exports(repeats=True))
 def test_any_export_can_be_planned(empty: Application, rows: dict[str, list[Line]]) -> None:
     with TemporaryDirectory() as folder:
-        report = plan(empty, _cases(_write(Path(folder), rows)), watch)
+        report = plan(empty, _cases(write_export(Path(folder), **rows)), watch)
     assert is_green(report), report["differences"]
     assert report["leaves"]["total"] == sum(report["leaves"][name] for name in CLASSES)
     assert not report["pending"]
@@ -795,6 +757,6 @@ def test_a_status_without_a_name_or_with_any_number_has_its_row(
 ) -> None:
     found = _clean() | {"caseStatuses": [case_status(name=name, sortOrder=number, orderNumber=number)]}
     app = new_app()
-    assert is_green(run(app, _cases(_write(tmp_path, found)), watch))
+    assert is_green(run(app, _cases(write_export(tmp_path, **found)), watch))
     (row,) = app.reads.fetch(_model("statuses"))
     assert (row["name"], row["sort_order"], row["workflow_order"]) == (None, number, number)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,8 @@ from domain.profile import UpdateProfile
 from migrations_replay.bundle import BundleIndex
 from migrations_replay.systems.talent import SYSTEM
 from projections import items, profiles
-from tests.support.application import application_at, watch
-from tests.support.reports import BAD
-
-
-@pytest.fixture
-def new_app(make_database: Callable[[], str]) -> Iterator[Callable[[], Application]]:
-    """A function that opens the application over a database of its own."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(application_at(make_database()))
-
-
-def _truth(source: Path) -> dict[str, Any]:
-    truth: dict[str, Any] = json.loads((source / "truth.json").read_text())
-    return truth
+from tests.support.application import watch
+from tests.support.reports import BAD, truth_of
 
 
 def _failed(report: dict[str, Any]) -> list[str]:
@@ -48,7 +35,7 @@ def test_one_seed_gives_one_sample_that_holds_every_oddity_and_adds_up(tmp_path:
         write_sample(tmp_path / name, PLANTED, 1)
     files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("a", "b")]
     assert files[0] == files[1]
-    truth = _truth(tmp_path / "a")
+    truth = truth_of(tmp_path / "a")
     assert truth["leaves"]["total"] == sum(truth["leaves"][name] for name in CLASSES)
     named = {
         f"{form}.{place}.{name}" for form, places in FORMS.items() for place, found in places.items() for name in found
@@ -59,7 +46,7 @@ def test_one_seed_gives_one_sample_that_holds_every_oddity_and_adds_up(tmp_path:
 @pytest.mark.parametrize("users", [PLANTED, pytest.param(1000, marks=pytest.mark.soak)])
 def test_every_leaf_ends_in_the_class_the_truth_says(users: int, tmp_path: Path) -> None:
     write_sample(tmp_path, users, 11)
-    classes = _truth(tmp_path)["classes"]
+    classes = truth_of(tmp_path)["classes"]
     with open_export(tmp_path) as source:
         for bundle in BundleIndex(source, SYSTEM):
             for record in SYSTEM.derive(bundle).records.values():
@@ -72,7 +59,7 @@ def test_sampled_users_are_migrated_proven_and_given_back(
     users: int, new_app: Callable[[], Application], tmp_path: Path
 ) -> None:
     write_sample(tmp_path, users, 11)
-    app, truth, migration = new_app(), _truth(tmp_path), Migration.of("talent", tmp_path)
+    app, truth, migration = new_app(), truth_of(tmp_path), Migration.of("talent", tmp_path)
     report = run(app, migration, watch)
     assert report["differences"] == []
     assert _failed(report) == []

@@ -56,3 +56,8 @@ def stored(app: Application) -> list[tuple[Any, ...]]:
         for event in app.events.scan(app.events.head())
         if not event.topic.startswith("migration.")
     )
+
+
+def schemas_of(app: Application) -> set[str]:
+    with app.pool.connection() as connection:
+        return {name for (name,) in connection.execute("SELECT nspname FROM pg_namespace").fetchall()}

@@ -1,9 +1,10 @@
-"""A legacy export in memory, records of contexts to fill it with, and what a bundle implies: events, rows, tables."""
+"""A legacy export in memory or in files, records of contexts for it, and what a bundle implies: events and rows."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -47,6 +48,14 @@ def _raw(line: Line) -> bytes:
     if isinstance(line, dict):
         return json.dumps(line).encode()
     return line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+
+
+def write_export(folder: Path, **tables: Sequence[Line]) -> Path:
+    """Write the tables as JSON lines, and return their folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table, lines in tables.items():
+        (folder / f"{table}.jsonl").write_bytes(b"".join(_raw(line) + b"\n" for line in lines))
+    return folder
 
 
 def user(key: Any = "u1", **more: Any) -> dict[str, Any]:
