@@ -21,6 +21,7 @@ from tests.support.legacy import MemorySource, MemoryTables, index
 from tests.support.legacy_cases import (
     AUTHOR,
     CASE_ID,
+    STATUSES,
     Told,
     collective,
     company,
@@ -33,8 +34,6 @@ from tests.support.legacy_cases import (
     status,
     when,
 )
-
-STATUSES = "individualProcessStatuses"
 
 
 def _proven(**tables: Any) -> Told:

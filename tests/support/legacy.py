@@ -20,6 +20,8 @@ from projections.read_model import Key, Row, fold_events
 
 Line = bytes | str | dict[str, Any]
 WHEN: Final = "2023-05-01T10:00:00.000Z"
+NFD, NFC = "Zoe\u0308", "Zo\u00eb"
+"""A name in two forms of Unicode, of which the second is normal."""
 
 
 class MemorySource:

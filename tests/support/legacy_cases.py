@@ -68,6 +68,8 @@ def id_of(noun: str, table: str, key: str) -> UUID:
 
 CASE_ID = id_of("case", "individualProcesses", "p1")
 AUTHOR = str(id_of("account", "users", "a1"))
+STATUSES = "individualProcessStatuses"
+NO_TEXTS = [5, 1.5, True, ["a", ""], {"a": "b", "c": None}]
 
 
 class Told:
@@ -138,3 +140,13 @@ class Told:
 
     def events(self, topic: str) -> list[Any]:
         return [new.event for stream in self.facts.streams for new in stream.events if new.event.topic == topic]
+
+
+def case_of(*rows: dict[str, Any], **of_process: Any) -> Told:
+    """Return what a process with these history and status rows implies."""
+    return Told(
+        individualProcesses=[process(**of_process)],
+        processHistory=[row for row in rows if "newStatus" in row],
+        individualProcessStatuses=[row for row in rows if "statusName" in row],
+        userProfiles=[person(), person("up2", "a2")],
+    )
