@@ -61,6 +61,9 @@ ON_CASES = {
 }
 
 
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
 def test_a_case_is_opened_with_its_set_fields_in_normal_form() -> None:
     command = opening(
         company_id=COMPANY_ID, fields={"passport_id": " p1 ", "cargo": "", "funcao": None, "dou_date": " 2026-01-31"}

@@ -9,7 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from adapters.postgres.mapper import canonical_json, decode, encode
+from domain.contexts import Context
 from domain.event import EventMetadata, NewEvent, Recorded
+from domain.streams import imported_id
 from migrations_replay.bundle import Bundle, BundleIndex
 from migrations_replay.facts import NO_TIME, Facts, LegacySystem
 from migrations_replay.snapshots import bundle_events
@@ -20,6 +22,7 @@ from projections.read_model import Key, Row, fold_events
 
 Line = bytes | str | dict[str, Any]
 WHEN: Final = "2023-05-01T10:00:00.000Z"
+ADA: Final = imported_id("account", "contexts", "User", "u1")
 NFD, NFC = "Zoe\u0308", "Zo\u00eb"
 """A name in two forms of Unicode, of which the second is normal."""
 
@@ -210,3 +213,13 @@ class Implied:
 
     def events(self, topic: str) -> list[Any]:
         return [new.event for stream in self.facts.streams for new in stream.events if new.event.topic == topic]
+
+
+def blobs(*datas: Any) -> Implied:
+    """Return what one context of each type in turn implies, a day apart, each with a blob that holds the data."""
+    kinds = list(Context)
+    return Implied(
+        User=[user()],
+        ContextProfile=[context(f"c{n}", kinds[n - 1], day=n) for n in range(1, len(datas) + 1)],
+        Profile=[blob(f"c{n}", data) for n, data in enumerate(datas, 1)],
+    )
