@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from projections import billing_accounts, profiles
 from tests.migrations_replay.test_decks import FINAL
 from tests.support.application import application_at, tables, watch
 from tests.support.legacy_decks import OTHER, ROW, USER, account_of, row
-from tests.support.reports import BAD, truth_of
+from tests.support.reports import BAD, is_counted_as, truth_of
 
 
 @pytest.mark.parametrize(("users", "seed"), [(60, 4), pytest.param(1000, 5, marks=pytest.mark.soak)])
@@ -48,12 +47,8 @@ def test_sampled_people_are_migrated_proven_and_left_alone_when_repeated(
     migration = Migration.of("decks", tmp_path)
     with application_at(make_database()) as app:
         report = run(app, migration, watch)
-        assert report["leaves"] == truth["leaves"]
+        is_counted_as(truth, report)
         assert sum(report["leaves"][name] for name in CLASSES) == report["leaves"]["total"]
-        assert len(report["conflicts"]) == truth["conflicts"]
-        assert len(report["unmapped"]) == truth["unmapped_records"]
-        for listed in ("findings", "quarantine"):
-            assert dict(sorted(Counter(entry["code"] for entry in report[listed]).items())) == truth[listed]
         assert report["source"] == {"kind": "json_lines", "tables": truth["rows"]}
         assert (report["differences"], [report["reconcile"][name] for name in BAD]) == ([], [0, 0, 0])
         assert report["reconcile"]["equal"] == truth["leaves"]["mapped"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,16 @@ def is_green(report: dict[str, Any]) -> bool:
 def truth_of(sample: Path) -> dict[str, Any]:
     truth: dict[str, Any] = json.loads((sample / "truth.json").read_text())
     return truth
+
+
+def is_counted_as(truth: dict[str, Any], report: dict[str, Any]) -> None:
+    """Check that a report counts leaves, rows, conflicts, findings and the rest as the truth of the sample does."""
+    assert report["leaves"] == truth["leaves"]
+    assert report["source"]["tables"] == truth["rows"]
+    assert len(report["conflicts"]) == truth["conflicts"]
+    assert len(report["unmapped"]) == truth["unmapped_records"]
+    for listed in ("findings", "quarantine"):
+        assert Counter(entry["code"] for entry in report[listed]) == truth[listed]
 
 
 def true_classes(sample: Path) -> dict[Line, Classes]:
