@@ -89,14 +89,18 @@ class Readers:
 
         An admin's is not under it, because what is not leakproof (searching, looking into JSON) finds no index there.
         """
+        # Before a connection is taken: a new secret takes one too, and many who hold one and want another wait in vain.
+        secret = None if permissions.is_admin else self._secret_of(permissions.actor)
         with translated(), self._pool.connection() as connection, connection.transaction():
-            if permissions.is_admin:
+            if secret is None:
                 connection.execute("SET TRANSACTION READ ONLY")
             else:
-                secret = self._secret(permissions.actor, int(time.monotonic() // (LASTS.total_seconds() / 2)))
                 connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(READER)))
                 connection.execute("SELECT set_config('dossier.session', %s, true)", [secret])
             yield connection
+
+    def _secret_of(self, actor: Actor) -> str:
+        return self._secret(actor, int(time.monotonic() // (LASTS.total_seconds() / 2)))
 
     def _new_secret(self, actor: Actor, _period: int) -> str:
         """One secret an actor and period, each of which ends well before the secrets of it do."""

@@ -14,7 +14,10 @@ import pytest
 from adapters.bootstrap import Application
 from adapters.postgres.embedded import READER
 from adapters.postgres.people_queries import PeopleQueries, ProfileFilters
-from domain.access import Actor, Role
+from adapters.postgres.pool import open_pool
+from adapters.postgres.read_store import PostgresReadStore
+from adapters.postgres.readers import Readers
+from domain.access import Actor, Permissions, Role
 from domain.account import DeactivateAccount, GrantRole, RegisterAccount
 from domain.contexts import Context
 from domain.intent import DeclareIntent
@@ -37,6 +40,9 @@ class People(NamedTuple):
 
     def asks(self, account: UUID | None) -> PeopleQueries:
         return self.app.people(Actor.of_account(account) if account else OPERATOR)
+
+    def permissions(self, account: UUID) -> Permissions:
+        return self.app.dossier.permissions(Actor.of_account(account))
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +108,13 @@ def test_somebody_who_is_deactivated_finds_nothing(people: People) -> None:
     people.app.dossier.execute(DeactivateAccount(account_id=gone, reason="asked"), actor=OPERATOR)
     people.app.catch_up()
     assert people.asks(gone).profiles_of(gone) == []
+
+
+def test_one_connection_is_enough_to_ask_as_somebody_for_the_first_time(people: People, database_url: str) -> None:
+    with open_pool(database_url, size=1) as pool:
+        pool.timeout = 1.0
+        asks = PeopleQueries(PostgresReadStore(pool), Readers(pool), people.permissions(people.ada))
+        assert _ids(asks.profiles_of(people.ada)) == [people.ada_profile]
 
 
 # --- what is found -------------------------------------------------------------------------------------------------
@@ -234,10 +247,30 @@ def test_members_see_the_cases_of_their_company_by_hand(
     ]
 
 
-def test_a_rebuild_keeps_who_reads_what(people: People, by_hand: psycopg.Connection[Any]) -> None:
-    people.app.rebuild(READ_MODELS)
-    _say(by_hand, people.app.readers.admit(Actor.of_account(people.bea)))
-    assert by_hand.execute("SELECT profile_id FROM profiles.profiles").fetchall() == [(people.bea_profile,)]
+def test_a_statement_sees_the_same_rows_before_across_and_after_a_swap(
+    people: People, by_hand: psycopg.Connection[Any]
+) -> None:
+    """Across one is a cursor: its snapshot is of before, and what the policies ask runs when the rows are fetched."""
+    world = populated(people.app)
+    people.app.dossier.execute(
+        CreateProfile(account_id=world.client, profile_id=uuid4(), kind="personal"), actor=OPERATOR
+    )
+    people.app.catch_up()
+    _say(by_hand, people.app.readers.admit(Actor.of_account(world.client)))
+
+    def counted() -> dict[str, Any]:
+        return {table: by_hand.execute(f"SELECT count(*) FROM {table}.{table}").fetchone() for table in TABLES}
+
+    at_rest = counted()
+    assert {table for table, count in at_rest.items() if count != (0,)} >= {
+        *("accounts", "profiles", "cases", "collectives", "companies", "company_members", "status_history")
+    }
+    with by_hand.transaction():
+        for table in TABLES:
+            by_hand.execute(f"DECLARE of_{table} CURSOR FOR SELECT count(*) FROM {table}.{table}")
+        people.app.rebuild(READ_MODELS)
+        assert {table: by_hand.execute(f"FETCH of_{table}").fetchone() for table in TABLES} == at_rest
+    assert counted() == at_rest
     assert _ids(people.asks(people.bea).profiles_of(people.bea)) == [people.bea_profile]
 
 

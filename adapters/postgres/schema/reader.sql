@@ -9,10 +9,12 @@ CREATE TABLE IF NOT EXISTS reader.sessions (
     expires_at  timestamptz NOT NULL
 );
 
--- The functions look tables up by name whenever they run, so that a swapped read model is found again. They run as the
--- owner of the tables, over whom row-level security has no power.
+-- The functions look tables up by name whenever they run, so that a swapped read model is found again. They are VOLATILE,
+-- so that they look with a snapshot of their own: in that of a statement begun before the swap the new tables are empty.
+-- No index serves what is volatile, hence `(SELECT reader.account())`, which is asked once. They run as the owner of the
+-- tables, over whom row-level security has no power.
 CREATE OR REPLACE FUNCTION reader.account() RETURNS uuid
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT a.account_id FROM reader.sessions s JOIN accounts.accounts a USING (account_id)
@@ -23,7 +25,7 @@ END $$;
 
 -- Whether every record is open: to the operator, and to an account that is an admin now.
 CREATE OR REPLACE FUNCTION reader.sees_all() RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN EXISTS (
         SELECT FROM reader.sessions s LEFT JOIN accounts.accounts a USING (account_id)
@@ -35,17 +37,17 @@ END $$;
 
 -- The companies the account is a current member of.
 CREATE OR REPLACE FUNCTION reader.companies() RETURNS uuid[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN ARRAY (
         SELECT DISTINCT m.company_id FROM company_members.company_members m
-        WHERE m.account_id = reader.account() AND m.is_current
+        WHERE m.account_id = (SELECT reader.account()) AND m.is_current
     );
 END $$;
 
 -- Whether a case is about the account, or of a company it belongs to, straight or through a collective process.
 CREATE OR REPLACE FUNCTION reader.reads_case(person uuid, company uuid, collective uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF person = reader.account() THEN
         RETURN true;
@@ -54,13 +56,13 @@ BEGIN
     END IF;
     RETURN EXISTS (
         SELECT FROM collectives.collectives c
-        WHERE c.collective_id = collective AND c.company_id = ANY (reader.companies())
+        WHERE c.collective_id = collective AND c.company_id = ANY ((SELECT reader.companies())::uuid[])
     );
 END $$;
 
 -- Whether the status history of an owner is of something the account reads.
 CREATE OR REPLACE FUNCTION reader.reads_owner(kind text, owner uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF kind = 'case' THEN
         RETURN EXISTS (
@@ -68,10 +70,13 @@ BEGIN
             WHERE c.case_id = owner AND reader.reads_case(c.person_id, c.company_id, c.collective_id)
         );
     ELSIF kind = 'profile' THEN
-        RETURN EXISTS (SELECT FROM profiles.profiles p WHERE p.profile_id = owner AND p.account_id = reader.account());
+        RETURN EXISTS (
+            SELECT FROM profiles.profiles p WHERE p.profile_id = owner AND p.account_id = (SELECT reader.account())
+        );
     ELSIF kind = 'subscription' THEN
         RETURN EXISTS (
-            SELECT FROM billing_accounts.billing_accounts b WHERE b.billing_id = owner AND b.account_id = reader.account()
+            SELECT FROM billing_accounts.billing_accounts b
+            WHERE b.billing_id = owner AND b.account_id = (SELECT reader.account())
         );
     END IF;
     RETURN false;
@@ -79,10 +84,10 @@ END $$;
 
 -- Whether a conversation is the account's own.
 CREATE OR REPLACE FUNCTION reader.reads_conversation(conversation uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN EXISTS (
         SELECT FROM conversations.conversations c
-        WHERE c.conversation_id = conversation AND c.account_id = reader.account()
+        WHERE c.conversation_id = conversation AND c.account_id = (SELECT reader.account())
     );
 END $$;
