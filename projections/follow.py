@@ -189,17 +189,20 @@ def until_stopped(
     rest: Callable[[StoreError, float], None],
     worked: Callable[[int], None],
 ) -> None:
-    """Do rounds, each of which returns how many events it took in, until told to stop; `follow` says the rest."""
+    """Do rounds, each of which returns how many events it took in, until told to stop; `follow` says the rest.
+
+    A round is over when it was told of: an error on the way there is waited out like one of the round.
+    """
     failures = 0
     while not stop():
         try:
             events = a_round()
+            worked(events)
         except StoreError as error:
             failures += 1
             rest(error, min(LONGEST_PAUSE, 0.25 * 2**failures))
         else:
             failures = 0
-            worked(events)
             if not events:
                 wait()
 

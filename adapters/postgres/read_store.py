@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,9 +32,8 @@ POSITIONS: Final = "projections"
 _INDEXES: Final = "-- indexes\n"
 _READERS: Final = "-- readers\n"
 _READER_DEFINITION: Final = f"dossier readers {hashlib.sha256(schema_sql('reader').encode()).hexdigest()[:16]}"
-_REFUSED: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
-_UNWRITABLE: Final = (ValueError, TypeError, LookupError, ArithmeticError, struct.error)
-"""What is raised for rows a table cannot hold: by the server, and on the way to it."""
+_REFUSED: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded, errors.CannotCoerce)
+"""What the server, or psycopg in its place, raises for values that a table cannot hold."""
 
 
 class Progressed(NamedTuple):
@@ -291,7 +289,8 @@ class PostgresReadTransaction:
         if not keys:
             return {}
         table = self._store.table(self._connection, model)
-        found = json_cursor(self._connection).execute(table.load, _transposed(keys))
+        with _unadaptable(model):
+            found = json_cursor(self._connection).execute(table.load, _transposed(keys))
         rows = [table.row(values) for values in found]
         return {tuple(row[name] for name in model.key): row for row in rows}
 
@@ -301,10 +300,8 @@ class PostgresReadTransaction:
         if existing:
             self._connection.execute(table.delete, _transposed(existing))
         if after := [row for row in rows.values() if row is not None]:
-            try:
+            with _unadaptable(model):
                 table.insert(self._connection, after)
-            except _UNWRITABLE as error:
-                raise RowsRefused(f"{type(error).__name__} on writing to {model.name}") from error
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -356,6 +353,19 @@ def json_cursor(connection: Conn) -> Cursor[tuple[Any, ...]]:
     set_json_loads(orjson.loads, cursor)
     set_json_dumps(orjson.dumps, cursor)
     return cursor
+
+
+@contextmanager
+def _unadaptable(model: ReadModel) -> Iterator[None]:
+    """Raise RowsRefused for whatever a value makes go wrong before it is sent; `attempt` tells what the server says."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if type(error) is not psycopg.ProgrammingError or error.sqlstate:  # else psycopg knows no such type
+            raise
+        raise RowsRefused(f"ProgrammingError on writing to {model.name}") from error
+    except Exception as error:  # which a dumper raises depends on type and value
+        raise RowsRefused(f"{type(error).__name__} on writing to {model.name}") from error
 
 
 def _define_readers(connection: Conn) -> None:

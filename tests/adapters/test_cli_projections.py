@@ -146,6 +146,12 @@ def test_one_follows_and_another_takes_over_when_it_dies(app: Application) -> No
         wait_until(lambda: str(owner()).endswith(f":{followers[1 - leader].pid}"))
         wait_until(lambda: not states(json.loads(cli("projections", "status", "--json").out)))
         assert app.audit.state().position == app.events.head()
+        with app.pool.connection() as connection:  # that of its locks alone breaks
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE %s",
+                ["dossier follow %"],
+            )
+        wait_until(lambda: str(owner()).endswith(f":{followers[1 - leader].pid}"))
         with app.pool.connection() as connection:
             connection.execute("ALTER TABLE audit.tiles RENAME TO away")
         register()

@@ -5,12 +5,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -408,6 +408,39 @@ def test_what_a_table_refuses_halts_its_record_alone_live_and_rebuilt(
     assert not letters(live)
     assert rebuild_records(store, live, READ_MODELS, [refused]) == []
     assert contents(live) == followed  # the event is left out, whoever folds
+
+
+def test_whatever_a_value_does_on_its_way_to_the_table_halts_its_record_alone(
+    dossier: Dossier, store: PostgresEventStore, live: PostgresReadStore
+) -> None:
+    catch_up(store, live, READ_MODELS)
+    values = [
+        ("primary_profile_id", "not a uuid"),
+        ("active_profile_id", 7),
+        ("name", object()),
+        ("name", "a\0b"),
+        ("roles", [object()]),
+        ("details", {1: object()}),
+        ("version", 2**70),
+        ("registered_at", "2020"),
+    ]
+    keys = ["not a uuid", 7, object()]
+    wrong, fine = {uuid4(): value for value in values}, uuid4()
+    lost: dict[UUID, Any] = {uuid4(): key for key in keys}
+    for account in (*wrong, fine, *lost):
+        dossier.execute(RegisterAccount(account_id=account), actor=OPERATOR)
+
+    def evolve(rows: Rows, recorded: Recorded) -> Mapping[Key, Row | None]:
+        after = accounts.MODEL.evolve(rows, recorded)
+        column, value = wrong.get(recorded.stream, (None, None))
+        return {key: {**(row or {}), column: value} for key, row in after.items()} if column else after
+
+    def touches(recorded: Recorded) -> Iterable[Key]:
+        return [(lost[recorded.stream],)] if recorded.stream in lost else accounts.MODEL.touches(recorded)
+
+    catch_up(store, live, [replace(accounts.MODEL, evolve=evolve, touches=touches), *READ_MODELS[1:]])
+    assert [row["account_id"] for row in live.fetch(accounts.MODEL) if row["account_id"] in {*wrong, fine}] == [fine]
+    assert {stream for _, stream, *_ in letters(live)} == {*wrong, *lost}
 
 
 def test_rows_of_several_records_that_break_a_constraint_are_named_with_it(
