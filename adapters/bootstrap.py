@@ -26,7 +26,7 @@ from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.mapper import decode_or_mark
 from adapters.postgres.people_queries import PeopleQueries
-from adapters.postgres.pool import open_pool
+from adapters.postgres.pool import PATIENCE, open_pool
 from adapters.postgres.read_store import PostgresReadStore
 from adapters.postgres.readers import Readers, provision
 from adapters.postgres.shadow import PostgresShadows
@@ -175,10 +175,13 @@ def server_version(url: str) -> int:
 
 
 @contextmanager
-def application(settings: Settings) -> Iterator[Application]:
-    """Open the application; an embedded database is initialised on the way, another only by `dossier db init`."""
+def application(settings: Settings, patience: float = PATIENCE) -> Iterator[Application]:
+    """Open the application; an embedded database is initialised on the way, another only by `dossier db init`.
+
+    Once it is open, a connection is waited for as long as `patience`, in seconds.
+    """
     url, master = database_url(settings), sealing_keys(settings)
-    pool = open_pool(url, size=settings.pool_size, lock_timeout_ms=settings.lock_timeout_ms)
+    pool = open_pool(url, size=settings.pool_size, lock_timeout_ms=settings.lock_timeout_ms, patience=patience)
     try:
         events = PostgresEventStore(pool, master=master)
         opened = Application(pool, Dossier(events, utc_now, uuid4), events, PostgresReadStore(pool))

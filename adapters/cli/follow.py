@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -27,6 +27,8 @@ from projections.read_model import ReadModel
 
 Stop = Callable[[], bool]
 _NAMES = ", ".join(one.name for one in KEPT)
+PATIENCE: Final = 2.0
+"""Seconds a round waits for a connection: the next one waits again, and whoever stops it waits for this."""
 
 
 def _known(names: list[str] | None) -> list[str] | None:
@@ -50,7 +52,7 @@ def follow(
     """
     out, wanted = Output(as_json=as_json), [one for one in KEPT if not names or one.name in names]
     with (
-        opened() as app,
+        opened(PATIENCE) as app,
         until_signalled() as stopped,
         Follower(app.reads, [model for model in READ_MODELS if model in wanted]) as tables,
         Follower(app.reads, [TREE] if TREE in wanted else [], app.audit.progressed) as tree,
@@ -58,10 +60,12 @@ def follow(
         _say(out, wanted, [*tables.mine(), *tree.mine()], _positions(app))
         with _beside(lambda stop: _follow_tree(app, tree, stop), lambda: bool(stopped)) as ended:
             _follow_tables(app, tables, ended)
-        reached = _positions(app)
-        position = min(reached[one.name] for one in wanted if one.name in reached)
+        position = None
+        with suppress(StoreError):  # the database may be away, and that is no reason not to end well
+            reached = _positions(app)
+            position = min((reached[one.name] for one in wanted if one.name in reached), default=None)
     out.json({"stopped": True, "position": position})
-    out.line(f"Stopped at position {position}.")
+    out.line("Stopped." if position is None else f"Stopped at position {position}.")
 
 
 def _follow_tables(app: Application, follower: Follower[ReadModel], stop: Stop) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from adapters.bootstrap import Application, application
+from adapters.postgres.pool import PATIENCE
 from adapters.settings import load_settings
 from domain import access
 from domain.access import Actor, Permissions
@@ -104,9 +105,9 @@ def id_option(flag: str, purpose: str) -> Any:
 
 
 @contextmanager
-def opened() -> Iterator[Application]:
-    """Open the application that the environment describes."""
-    with application(load_settings()) as app:
+def opened(patience: float = PATIENCE) -> Iterator[Application]:
+    """Open the application that the environment describes; `patience` is how long it waits for a connection."""
+    with application(load_settings(), patience) as app:
         yield app
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import Connection
@@ -13,10 +13,17 @@ from adapters.postgres.arrays import Array, ArrayDumper
 from domain.errors import StoreUnavailable
 
 Conn = Connection[tuple[Any, ...]]
+PATIENCE: Final = 15.0
 
 
-def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> ConnectionPool[Conn]:
-    """Open a pool of autocommit connections in UTC; a lock waited for longer than `lock_timeout_ms` is StoreBusy."""
+def open_pool(
+    url: str, *, size: int = 8, lock_timeout_ms: int = 10_000, patience: float = PATIENCE
+) -> ConnectionPool[Conn]:
+    """Open a pool of autocommit connections in UTC.
+
+    A lock waited for longer than `lock_timeout_ms` is StoreBusy, a connection for longer than `patience` seconds
+    StoreUnavailable.
+    """
 
     def configure(connection: Conn) -> None:
         connection.autocommit = True
@@ -29,14 +36,14 @@ def open_pool(url: str, *, size: int = 8, lock_timeout_ms: int = 10_000) -> Conn
         url,
         min_size=1,
         max_size=size,
-        timeout=15.0,
+        timeout=patience,
         open=False,
         configure=configure,
         kwargs={"row_factory": tuple_row, "application_name": "dossier", "fallback_application_name": "dossier"},
     )
     pool.open()
     try:
-        pool.wait(timeout=15.0)
+        pool.wait(timeout=PATIENCE)
     except psycopg.Error as error:
         pool.close()
         raise StoreUnavailable(

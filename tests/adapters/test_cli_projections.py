@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from adapters.bootstrap import Application
@@ -170,6 +171,24 @@ def test_one_follows_and_another_takes_over_when_it_dies(app: Application) -> No
             assert follower.stdout is not None
             follower.stdout.close()
     wait_until(lambda: owner() is None)
+
+
+def test_a_follower_is_stopped_in_time_while_the_database_is_away(
+    make_database: Callable[[], str], server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_database()
+    monkeypatch.setenv("DOSSIER_DATABASE_URL", url)
+    with subprocess.Popen(FOLLOW, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline().startswith("Following")
+        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        time.sleep(1)
+        follower.send_signal(signal.SIGTERM)
+        assert follower.wait(8) == 0  # whoever stops containers gives them ten seconds
+        assert follower.stdout.read() == "Stopped.\n"
 
 
 # The last of all: its events can be read while it runs, and not by a rebuild after it.
