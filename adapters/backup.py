@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from adapters.errors import translated
 from adapters.postgres import embedded_host
+from adapters.postgres.swap_lock import unswapped
 from adapters.private_file import private_file
 from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated
 from projections.all import READ_MODELS
@@ -46,25 +47,31 @@ class Manifest:
 
 
 def back_up(url: str, file: Path, at: datetime) -> Manifest:
-    """Write the database into a file, as it is at one moment, and a manifest beside it; others write meanwhile."""
-    with translated(), psycopg.connect(url) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        snapshot, head, events, tree_size = _row(
-            connection,
-            "SELECT pg_export_snapshot(), coalesce(max(notification_id), 0), count(*),"
-            " (SELECT coalesce(max(size), 0) FROM audit.tree) FROM store.stored_events",
-        )
-        excluded = [f"--exclude-schema={pattern}" for pattern in _LEFT_OUT]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.part")
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        try:
-            _run("pg_dump", url, "--format=custom", f"--snapshot={snapshot}", *excluded, f"--file={part}")
-            digest = _digest(part)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
-        version = connection.info.server_version
+    """Write the database into a file, as it is at one moment, and a manifest beside it; others write meanwhile.
+
+    No rebuild is swapped in meanwhile; raises RunConflict if one is and takes too long.
+    """
+    excluded = [f"--exclude-schema={pattern}" for pattern in _LEFT_OUT]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    try:
+        with translated(), unswapped(url, "backup") as connection:
+            # The end of the transaction fails if the connection broke, and the lock was not held all the while.
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+                snapshot, head, events, tree_size = _row(
+                    connection,
+                    "SELECT pg_export_snapshot(), coalesce(max(notification_id), 0), count(*),"
+                    " (SELECT coalesce(max(size), 0) FROM audit.tree) FROM store.stored_events",
+                )
+                _run("pg_dump", url, "--format=custom", f"--snapshot={snapshot}", *excluded, f"--file={part}")
+            version = connection.info.server_version
+        digest = _digest(part)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
     manifest = Manifest(_FORMAT, at.isoformat(), version, head, events, tree_size, digest)
     with private_file(manifest_of(file)) as out:
         out.write(orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2))
@@ -101,9 +108,9 @@ class Replaced:
 def restore(url: str, file: Path, *, replace: bool) -> Replaced:
     """Put a backup into a database that holds no event, or, with `replace`, in the place of what it holds.
 
-    All of it or nothing: what stood there stays if the backup cannot be read in.
+    All of it or nothing: what stood there stays if the backup cannot be read in. No rebuild is swapped in meanwhile.
     """
-    with translated(), psycopg.connect(url, autocommit=True) as connection:
+    with translated(), unswapped(url, "restore") as connection:
         _check_no_remains(connection)
         before = _present(connection)
         if before.head and not replace:

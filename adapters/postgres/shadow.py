@@ -30,6 +30,7 @@ from adapters.postgres.locks import holding
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
 from adapters.postgres.schema_migrations import schema_sql
+from adapters.postgres.swap_lock import swapping
 from domain.account import AccountErased
 from domain.errors import NotFound, RowsRefused, RunConflict, SchemaMismatch, StoreBusy
 from projections.all import READ_MODELS
@@ -370,7 +371,7 @@ class PostgresShadow:
         """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept."""
         self._shadows.drop_previous(self.models)
         looked = self._forget(self.store, self.filled()[1])
-        with self.live.locked() as connection:
+        with swapping(str(self.live.pool.conninfo)), self.live.locked() as connection:
             live = self.live.progress(connection)
             level({model.name: live[model.name].position for model in self.models if model.name in live})
             for model in self.models:

@@ -10,15 +10,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters import backup
 from adapters.backup import back_up, manifest_of, read_manifest, restore
 from adapters.bootstrap import Application, utc_now
 from adapters.cli.main import run
 from adapters.erasure import erase
+from adapters.postgres import swap_lock
 from adapters.sealing import key_text, new_key
 from domain.access import Actor
 from domain.account import RegisterAccount
-from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated
+from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated, RunConflict
 from domain.event import ERASED
+from projections import accounts
+from projections.rebuild import rebuild
 from tests.support.application import application_at, tables
 
 OPERATOR = Actor.operator()
@@ -103,3 +107,34 @@ def test_a_backup_that_is_not_whole_changes_nothing(
         manifest_of(file).unlink()
         with pytest.raises(InputUnreadable, match="No such file"):
             read_manifest(file)
+
+
+def test_no_table_is_swapped_in_while_a_backup_is_made(
+    make_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, copy, file, other = make_database(), make_database(), tmp_path / "one.dump", tmp_path / "other.dump"
+    monkeypatch.setattr(swap_lock, "PATIENCE", "100ms")
+    run_program = backup._run
+    dumped: list[str] = []
+
+    def rebuilt_meanwhile(name: str, url: str, *arguments: str) -> None:
+        with pytest.raises(RunConflict, match="a backup or a restore is under way"):
+            app.rebuild([accounts.MODEL])
+        run_program(name, url, *arguments)
+        dumped.append(name)
+
+    with application_at(source) as app:
+        _registered(app, "Ada")
+        before = tables(app)
+        with monkeypatch.context() as patch:
+            patch.setattr(backup, "_run", rebuilt_meanwhile)
+            back_up(source, file, utc_now())
+        assert dumped == ["pg_dump"]
+        with app.shadows().resume() as shadow:
+            assert rebuild(app.log, shadow).swapped
+        with swap_lock.swapping(source), pytest.raises(RunConflict, match="are being swapped in"):
+            back_up(source, other, utc_now())
+    assert {path.name for path in tmp_path.iterdir()} == {file.name, manifest_of(file).name}
+    restore(copy, file, replace=False)
+    with application_at(copy) as app:
+        assert tables(app) == before
