@@ -14,7 +14,7 @@ from adapters.cli.audit_keys import checkpoint_folder, key_folder
 from adapters.cli.output import Output
 from adapters.cli.session import AsJson, reading
 from adapters.master_key import key_file
-from adapters.postgres.embedded import READER
+from adapters.postgres.embedded import HIDE_ACTIVITY, READER
 from adapters.postgres.resealing import reseal
 from adapters.settings import Settings, load_settings
 from domain import access
@@ -128,10 +128,15 @@ def reader_url(
         who, permissions = reading(opened, actor)
         access.check_standing(permissions)
         secret = opened.readers.admit(who, timedelta(hours=hours))
+        hidden = opened.readers.hides_activity()
     base = embedded(settings)[0].reader_url() if settings.database_url is None else _as_reader(settings)
     found = _with_option(base, f"-c dossier.session={secret}")
-    out.json({"url": found, "hours": hours})
+    out.json({"url": found, "hours": hours, "activity_hidden": hidden})
     out.line(found)
+    if not hidden:
+        out.note(
+            f"People who read by hand see each other's statements until a superuser runs: {HIDE_ACTIVITY.as_string()}"
+        )
     if settings.database_url is not None:
         out.next(f"the role {READER} logs in with a password of yours: ALTER ROLE {READER} LOGIN PASSWORD '…'")
 

@@ -40,6 +40,11 @@ ROLE = DATABASE = "dossier"
 SUPERUSER = "postgres"
 READER = "dossier_reader"
 """The role of connections that row-level security binds; it owns nothing and writes nothing."""
+HIDE_ACTIVITY = sql.SQL("ALTER ROLE {} SET track_activities = off").format(sql.Identifier(READER))
+"""All who read by hand log in as one role, so that each could see the statements of the others, with what they seek."""
+ACTIVITY_HIDDEN = sql.SQL(
+    "SELECT 'track_activities=off' = ANY (coalesce(rolconfig, '{{}}')) FROM pg_roles WHERE rolname = {}"
+).format(sql.Literal(READER))
 MAJOR = "18"
 LAUNCH_WAIT, START_WAIT, STOP_WAIT, ORPHAN_WAIT = 150.0, 120.0, 60.0, 2.0
 _POLL = 0.01
@@ -349,6 +354,7 @@ class EmbeddedPostgres:
             self._provision_role(conn, ROLE, "CREATEDB")
             self._provision_role(conn, READER, "NOCREATEDB")
             conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(READER), role))
+            conn.execute(HIDE_ACTIVITY)
             # Last: that the role can connect to its database is the sign that all of this was done.
             if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 conn.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), role))
@@ -442,7 +448,7 @@ class EmbeddedPostgres:
 
     def _admits(self, url: str) -> bool:
         with suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=5) as conn:
-            return conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone() is not None
+            return conn.execute(ACTIVITY_HIDDEN).fetchone() == (True,)
         return False
 
     @contextmanager

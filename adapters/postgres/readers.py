@@ -9,7 +9,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final
@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
-from adapters.postgres.embedded import READER
+from adapters.postgres.embedded import ACTIVITY_HIDDEN, HIDE_ACTIVITY, READER
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import PostgresReadStore
 from domain.access import Actor, Permissions
@@ -39,6 +39,7 @@ def provision(reads: PostgresReadStore, models: Sequence[ReadModel]) -> None:
     role = sql.Identifier(READER)
     with translated(), reads.pool.connection() as connection:
         _make_role(connection)
+        _hide_activity(connection)
         schemas = {reads.schema(model.name): model.name for model in models}
         closed = connection.execute(_CLOSED, {"schemas": [*schemas, _SCHEMA], "reader": READER}).fetchall()
         for (name,) in closed:
@@ -61,8 +62,16 @@ def _make_role(connection: Conn) -> None:
     except psycopg.errors.InsufficientPrivilege:
         raise ConfigurationInvalid(
             f"the role {READER} is missing, or may not be assumed, and this role may not change that",
-            hint=f"a superuser runs: CREATE ROLE {READER}; GRANT {READER} TO <the role of DOSSIER_DATABASE_URL>;",
+            hint=f"a superuser runs: CREATE ROLE {READER}; GRANT {READER} TO <the role of DOSSIER_DATABASE_URL>;"
+            f" {HIDE_ACTIVITY.as_string()};",
         ) from None
+
+
+def _hide_activity(connection: Conn) -> None:
+    """Keep what is read by hand from others who do so, where this role may; `db reader-url` says if it is not."""
+    if connection.execute(ACTIVITY_HIDDEN).fetchone() != (True,):
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            connection.execute(HIDE_ACTIVITY)
 
 
 class Readers:
@@ -82,6 +91,11 @@ class Readers:
                 [hashlib.sha256(secret.encode()).digest(), actor.account, lasts],
             )
         return secret
+
+    def hides_activity(self) -> bool:
+        """Whether people who read by hand are kept from seeing the statements of each other."""
+        with translated(), self._pool.connection() as connection:
+            return connection.execute(ACTIVITY_HIDDEN).fetchone() == (True,)
 
     @contextmanager
     def reading(self, permissions: Permissions) -> Iterator[Conn]:

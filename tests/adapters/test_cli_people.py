@@ -75,14 +75,22 @@ def test_what_cannot_be_asked_is_a_usage_error(words: tuple[str, ...]) -> None:
 
 @pytest.mark.skipif(EXTERNAL is not None, reason="the reader's role logs in to the embedded server")
 def test_a_url_for_sql_by_hand_sees_what_its_actor_may(database_url: str) -> None:
-    shown = fine("db", "reader-url", "--actor", ADA)["url"]
+    made = fine("db", "reader-url", "--actor", ADA)
+    shown = made["url"]
     options = psycopg.conninfo.conninfo_to_dict(shown)["options"]
     database = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     reader = EmbeddedPostgres(_home()).reader_url()
-    with psycopg.connect(reader, dbname=database, options=options) as connection:
+    with psycopg.connect(reader, dbname=database, options=options, autocommit=True) as connection:
         assert connection.execute("SELECT account_id FROM accounts.accounts").fetchall() == [(ADA,)]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SET ROLE dossier")
+        with psycopg.connect(reader, dbname=database, options=options) as other:
+            other.execute("SELECT account_id FROM accounts.accounts WHERE email = 'somebody@example.org'")
+            query = "SELECT query FROM pg_stat_activity WHERE pid = %s"
+            seen = connection.execute(query, [other.info.backend_pid]).fetchone()
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                other.execute("SET track_activities = on")
+    assert (made["activity_hidden"], seen) == (True, ("",))
     with psycopg.connect(reader, dbname=database) as connection:
         assert connection.execute("SELECT account_id FROM accounts.accounts").fetchall() == []
     assert "DOSSIER_DATABASE_URL" in os.environ
