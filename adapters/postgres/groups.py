@@ -15,6 +15,8 @@ from typing import Final, Generic, Protocol, TypeVar
 
 GROUP_EVENTS: Final = 500
 GROUP_BYTES: Final = 1 << 20
+PATIENCE: Final = 1.0
+"""Seconds after which one who waits looks whether there still is somebody who leads."""
 
 
 class Request(Protocol):
@@ -46,12 +48,16 @@ class Group(Generic[Q]):
 
 @dataclass(eq=False)
 class _Waiter(Generic[Q, A]):
-    """A thread with its request: it sleeps until it has an answer, is left in doubt about its group, or is to lead."""
+    """A thread with its request. It sleeps until it has an answer, is left in doubt about its group, or is to lead.
+
+    `taken_by` leads the group its request went in; `gone` says that the thread asks for nothing any more.
+    """
 
     request: Q
-    leads: bool = False
     group: Group[Q] | None = None
+    taken_by: _Waiter[Q, A] | None = None
     answer: A | Exception | None = None
+    gone: bool = False
     asleep: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -88,7 +94,7 @@ class Groups(Generic[Q, A]):
         self._carry_out, self._settle = carry_out, settle
         self._mutex = threading.Lock()
         self._waiting: deque[_Waiter[Q, A]] = deque()
-        self._led = False
+        self._leader: _Waiter[Q, A] | None = None
         self.counters = Counters()
 
     def submit(self, request: Q) -> A:
@@ -97,14 +103,16 @@ class Groups(Generic[Q, A]):
         try:
             with self._mutex:
                 self._waiting.append(waiter)
-                if not self._led:
-                    self._led = waiter.leads = True
-            if not waiter.leads:
-                waiter.asleep.acquire()
-            if waiter.leads:
+                first = self._leader is None
+                if first:
+                    self._leader = waiter
+            if not first:
+                self._sleep(waiter)
+            if self._leader is waiter:
                 self._lead(waiter)
         finally:
-            if waiter.leads or waiter.group is None:
+            waiter.gone = True
+            if self._leader is waiter or waiter.answer is None:
                 self._leave(waiter)
         if waiter.answer is None:
             assert waiter.group is not None
@@ -113,10 +121,19 @@ class Groups(Generic[Q, A]):
             raise waiter.answer
         return waiter.answer
 
+    def _sleep(self, waiter: _Waiter[Q, A]) -> None:
+        """Sleep until woken, and not for ever: whoever was to wake us may have been interrupted on the way to it."""
+        while not waiter.asleep.acquire(timeout=PATIENCE):
+            with self._mutex:
+                if self._leader is None or self._leader.gone:
+                    self._hand_over()
+                taken = waiter not in self._waiting
+                if self._leader is waiter or (taken and (waiter.taken_by is None or waiter.taken_by.gone)):
+                    return
+
     def _lead(self, leader: _Waiter[Q, A]) -> None:
         """Carry out the next group, which is the leader's own; wake the next leader, then the threads of this group."""
-        members = self._next()
-        group = Group([member.request for member in members])
+        members, group = self._next(leader)
         answers: Sequence[A | Exception | None] = [None] * len(members)
         try:
             answers = self._carry_out(group)
@@ -124,35 +141,42 @@ class Groups(Generic[Q, A]):
             group.cause = error
         finally:
             for member, answer in zip(members, answers, strict=True):
-                member.answer, member.group = answer, group
+                member.answer = answer
             self._leave(leader)  # first, so that the server works while the others wake
             for member in members:
-                member.asleep.release()
+                if member is not leader:
+                    member.asleep.release()
 
-    def _next(self) -> list[_Waiter[Q, A]]:
+    def _next(self, leader: _Waiter[Q, A]) -> tuple[list[_Waiter[Q, A]], Group[Q]]:
         """Take the requests of the next group off the line: as many as the bounds allow, and at least one."""
         members: list[_Waiter[Q, A]] = []
+        requests: list[Q] = []
+        group = Group(requests)
         count = size = 0
         with self._mutex:
             while self._waiting:
-                request = self._waiting[0].request
-                count, size = count + request.events, size + request.size
+                member = self._waiting[0]
+                count, size = count + member.request.events, size + member.request.size
                 if members and (count > GROUP_EVENTS or size > GROUP_BYTES):
                     break
+                member.group, member.taken_by = group, leader  # before it is off the line: one of both always holds
                 members.append(self._waiting.popleft())
+                requests.append(member.request)
             self.counters.take(len(members))
-        return members
+        return members, group
 
     def _leave(self, waiter: _Waiter[Q, A]) -> None:
         """Take a thread out: it waits no more, and if it leads the first who waits does from now on."""
         with self._mutex:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
-            if not waiter.leads:
-                return
-            waiter.leads = False
-            if self._waiting:
-                self._waiting[0].leads = True
-                self._waiting[0].asleep.release()
-            else:
-                self._led = False
+            if self._leader is waiter:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let the first who waits lead, and wake it; nobody leads where nobody waits."""
+        while self._waiting and self._waiting[0].gone:
+            self._waiting.popleft()
+        self._leader = self._waiting[0] if self._waiting else None
+        if self._leader is not None:
+            self._leader.asleep.release()

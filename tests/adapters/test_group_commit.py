@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,6 +18,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from adapters.postgres import groups
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.groups import GROUP_BYTES, GROUP_EVENTS, Group, Groups
 from adapters.postgres.pool import open_pool
@@ -70,7 +73,7 @@ def _submitted(commit: Groups[Wish, int], paper: Paper, wishes: Sequence[Wish]) 
 
 def _stands(commit: Groups[Any, Any], waiting: int) -> bool:
     """Tell whether one leads and so many wait behind it."""
-    return commit._led and len(commit._waiting) == waiting
+    return commit._leader is not None and len(commit._waiting) == waiting
 
 
 def _until(met: Callable[[], bool]) -> None:
@@ -154,6 +157,101 @@ def test_who_is_interrupted_while_it_waits_leaves_the_line_to_the_others() -> No
 
 
 # --- on PostgreSQL -----------------------------------------------------------------------------------------------
+
+
+class _Switch:
+    """A mutex whose holder B loses the processor right after it let go of it."""
+
+    def __init__(self) -> None:
+        self._lock, self.reached, self.goes_on = threading.Lock(), threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if threading.current_thread().name == "B" and not self.reached.is_set():
+            self.reached.set()
+            assert self.goes_on.wait(10)
+
+
+def test_who_is_to_lead_before_it_sleeps_strands_nobody() -> None:
+    paper, switch = Paper(), _Switch()
+    commit: Groups[Wish, int] = Groups(paper.write, paper.settle)
+    commit._mutex = switch  # type: ignore[assignment]
+    answers: dict[int, int] = {}
+
+    def submit(name: int) -> None:
+        answers[name] = commit.submit(Wish(name))
+
+    threads = [threading.Thread(target=submit, args=[n], name=name, daemon=True) for n, name in enumerate("ABCD")]
+    threads[0].start()
+    _until(lambda: bool(paper.groups))
+    threads[1].start()
+    assert switch.reached.wait(10)
+    for thread in threads[2:]:
+        thread.start()
+    _until(lambda: len(commit._waiting) == 3)
+    paper.go.set()  # A hands over to B, which has not begun to sleep
+    _until(lambda: commit._leader is not None and commit._leader.request.name == 1)
+    switch.goes_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert answers == {n: n for n in range(4)}
+
+
+def _interrupting(function: str, line: int) -> Callable[..., Any]:
+    """Return a trace function that interrupts its thread once, at that line of a function of the groups."""
+    left = [KeyboardInterrupt]
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        if frame.f_code.co_filename != groups.__file__ or frame.f_code.co_name != function:
+            return trace if event == "call" else None
+        if event == "line" and frame.f_lineno == line and left:
+            raise left.pop()
+        return trace
+
+    return trace
+
+
+_LINES = [
+    (function.__name__, first + number)
+    for function in (Groups._lead, Groups._next, Groups._leave, Groups._hand_over)
+    for text, first in [inspect.getsourcelines(function)]
+    for number in range(1, len(text))
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [*_LINES[3::12], *(pytest.param(*line, marks=pytest.mark.soak) for line in _LINES)],
+    ids=str,
+)
+def test_who_is_interrupted_anywhere_while_it_leads_strands_nobody(
+    monkeypatch: pytest.MonkeyPatch, function: str, line: int
+) -> None:
+    monkeypatch.setattr(groups, "PATIENCE", 0.05)
+    paper = Paper()
+    commit: Groups[Wish, int] = Groups(paper.write, lambda group: [-wish.name for wish in group.requests])
+    answers: dict[int, int] = {}
+
+    def submit(name: int) -> None:
+        if name == 1:
+            sys.settrace(_interrupting(function, line))
+        with suppress(KeyboardInterrupt):
+            answers[name] = commit.submit(Wish(name))
+
+    threads = [threading.Thread(target=submit, args=[name], daemon=True) for name in range(4)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        _until(partial(_stands, commit, number))
+        _until(lambda: bool(paper.groups))
+    paper.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert {name: abs(answer) for name, answer in answers.items()} == {name: name for name in answers}
+    assert answers.keys() >= {0, 2, 3}
+    assert commit.submit(Wish(7)) == 7
 
 
 @contextmanager
