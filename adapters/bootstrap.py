@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
@@ -33,13 +35,17 @@ from adapters.postgres.shadow import PostgresShadows
 from adapters.sealing import MasterKeys
 from adapters.settings import Settings
 from domain.access import Actor
-from domain.service import Dossier
+from domain.command import Command
+from domain.service import ATTEMPTS, Dossier
 from projections.all import READ_MODELS
 from projections.follow import catch_up
 from projections.read_model import Key, ReadModel, Row
 from projections.rebuild import Rebuilt, Watch, rebuild
 
 _log = structlog.get_logger()
+
+SHORTEST_PAUSE: Final = 0.004
+LONGEST_PAUSE: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -140,13 +146,26 @@ class Application:
     def namespace(self, prefix: str) -> Application:
         """Return the same application over schemas of its own, whose names begin with the prefix."""
         events = PostgresEventStore(self.pool, f"{prefix}{self.events.schema}", self.events.master)
-        dossier = Dossier(events, self.dossier.clock, self.dossier.new_id)
+        dossier = Dossier(events, self.dossier.clock, self.dossier.new_id, self.dossier.conflicted)
         return Application(self.pool, dossier, events, PostgresReadStore(self.pool, prefix))
 
 
 def utc_now() -> datetime:
     """Return the time, in UTC."""
     return datetime.now(UTC)
+
+
+def after_conflict(command: Command, attempts: int) -> None:
+    """Log a command that met a conflicting write, and wait a moment before it is decided anew, longer each time.
+
+    How long is left to chance, so that those who met do not meet again.
+    """
+    name = type(command).__name__
+    if attempts == ATTEMPTS:
+        _log.warning("command_given_up", command=name, attempts=attempts)
+        return
+    _log.info("command_decided_anew", command=name, attempts=attempts)
+    time.sleep(random.uniform(0, min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**attempts)))  # noqa: S311 – no secret
 
 
 def embedded(settings: Settings) -> tuple[EmbeddedPostgres, str | None]:
@@ -184,7 +203,7 @@ def application(settings: Settings, patience: float = PATIENCE) -> Iterator[Appl
     pool = open_pool(url, size=settings.pool_size, lock_timeout_ms=settings.lock_timeout_ms, patience=patience)
     try:
         events = PostgresEventStore(pool, master=master)
-        opened = Application(pool, Dossier(events, utc_now, uuid4), events, PostgresReadStore(pool))
+        opened = Application(pool, Dossier(events, utc_now, uuid4, after_conflict), events, PostgresReadStore(pool))
         if settings.database_url is None:
             opened.initialise()
         try:

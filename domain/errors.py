@@ -13,7 +13,7 @@ DossierError
 ├── StoreError                 the database
 │   ├── StoreUnavailable       no connection, or the server refused it
 │   ├── StoreBusy              the append gate was not free in time; nothing was written
-│   ├── UnknownOutcome         the connection broke at commit and the receipts cannot be read
+│   ├── UnknownOutcome         the connection broke at commit and nobody knows what became of it
 │   ├── SchemaMismatch         the database has not been initialised, or by another release
 │   ├── StoredEventUnreadable  a stored event does not fit its registered type
 │   └── RowsRefused            the table of a read model refuses rows
@@ -126,7 +126,7 @@ class StoreBusy(StoreError):
 
 
 class UnknownOutcome(StoreError):
-    """The connection broke at commit and the receipts cannot be read; ask again with the same command id."""
+    """The connection broke at commit and nobody knows what became of it; ask again with the same command id."""
 
     code = "unknown_outcome"
 

@@ -38,7 +38,7 @@ AGGREGATES: Final[dict[str, Decider[Any]]] = {
     )
 }
 """Every aggregate by its name, which is also what the topics of its events begin with."""
-ATTEMPTS: Final = 5
+ATTEMPTS: Final = 10
 
 
 class Receipt(NamedTuple):
@@ -109,6 +109,8 @@ class EventStore(Protocol):
 class Dossier:
     """The command API of the product. `clock` returns the time in UTC, `new_id` a fresh unique id.
 
+    `conflicted` is called with a command and how many of its attempts met a conflicting write so far, before the next.
+
     `tally` counts commands, those decided anew after a conflict, those given up after the last attempt, and for how
     many streams a recent state was at hand (`hits`) or not (`misses`).
     """
@@ -116,6 +118,7 @@ class Dossier:
     store: EventStore
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
+    conflicted: Callable[[Command, int], None] = lambda _command, _attempts: None
     recent: Recent = field(default_factory=Recent, init=False, compare=False, repr=False)
     tally: Tally = field(default_factory=Tally, init=False, compare=False, repr=False)
 
@@ -131,7 +134,7 @@ class Dossier:
         """Carry out a command and return its receipt; the same command id with the same payload has one effect.
 
         `expected_version` is the version the caller saw of the stream the command is about. Without it a conflicting
-        write is decided anew, at most 5 times. Raises a CommandRejected or StoreError.
+        write is decided anew, until the tenth attempt. Raises a CommandRejected or StoreError.
         """
         command_id = command_id or self.new_id()
         digest = payload_digest(command, actor)
@@ -145,10 +148,13 @@ class Dossier:
                     return receipt
                 if not isinstance(rejection, VersionConflict) or expected_version is not None:
                     raise
+                self.tally.add(**{"given_up" if attempt == ATTEMPTS else "decided_anew": 1})
+                self.conflicted(command, attempt)
                 if attempt == ATTEMPTS:
-                    self.tally.add(given_up=1)
-                    raise
-                self.tally.add(decided_anew=1)
+                    raise VersionConflict(
+                        f"somebody else wrote first, {ATTEMPTS} times in a row; nothing was written",
+                        hint="many change the same record at once: ask again in a moment",
+                    ) from rejection
         raise AssertionError("the last attempt returns or raises")
 
     def permissions(self, actor: Actor) -> Permissions:

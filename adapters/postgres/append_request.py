@@ -89,6 +89,14 @@ def unknown_outcome(request: Prepared, cause: BaseException | None) -> DossierEr
     return caused(error, cause)
 
 
+def unknown_bulk(events: int) -> DossierError:
+    """Return the error for a bulk append that was written whole or not at all."""
+    return UnknownOutcome(
+        f"the connection broke while {events} events were appended: all of them were written, or none",
+        hint="run it again: what was written is not written twice",
+    )
+
+
 def not_written(request: Prepared, cause: BaseException | None) -> DossierError:
     """Return the error for a request of which the receipts say that it was not written."""
     hint = f"try again, with command id {request.wanted.command_id}"

@@ -17,7 +17,7 @@ from adapters.postgres.append_request import Prepared, not_written, parameters, 
 from adapters.postgres.event_codec import EventCodec
 from adapters.postgres.groups import Counters, Group, Groups
 from adapters.postgres.pool import Conn
-from domain.errors import DossierError
+from domain.errors import CommandIdReused, DossierError
 from domain.service import Append, Receipt
 
 _END_BACKEND: Final = """
@@ -111,8 +111,10 @@ class Appends:
         if outcome == "earlier":
             try:
                 self._codec.check_same(request.wanted.command_id, request.wanted.digest, bytes(digest))
-            except DossierError as error:
+            except CommandIdReused as error:
                 return error
+            except DossierError as error:  # it was written, and whether it was this command cannot be told now
+                return unknown_outcome(request, error)
         return Receipt(*receipt)
 
     def _on_file(self, connection: Conn, ids: list[UUID]) -> dict[UUID, tuple[Any, ...]]:

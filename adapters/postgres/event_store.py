@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
+import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
-from adapters.errors import translated, written_first
-from adapters.postgres.append_request import EventRow
+from adapters.errors import is_lost, translate, translated, written_first
+from adapters.postgres.append_request import EventRow, unknown_bulk
 from adapters.postgres.appends import Appends, gated
 from adapters.postgres.event_codec import EventCodec
 from adapters.postgres.event_reads import EventReads
@@ -77,22 +78,27 @@ class PostgresEventStore(EventReads):
     def append_bulk(self, events: Sequence[NewEvent]) -> int:
         """Append many events by COPY in one transaction under the gate; returns the position of the last.
 
-        Raises VersionConflict, and then nothing was written, if a stream does not end where its first event continues.
+        Raises VersionConflict, and then nothing was written, if a stream does not end where its first event continues,
+        and UnknownOutcome if the connection broke at commit: then all of them were written, or none.
         """
         return self.append_rows(self._codec.rows(events, imported=True))
 
     def append_rows(self, rows: Sequence[EventRow]) -> int:
         """Append encoded events (stream, version, topic, body), as `append_bulk` does."""
-        heads = _heads(rows)
-        with translated(), gated(self.pool, self.schema) as connection:
-            if heads and self._heads(connection, heads) != heads:
-                raise written_first()
-            with connection.cursor().copy(self._copy) as copy:
-                copy.set_types(["uuid", "int8", "text", "bytea"])
-                for row in rows:
-                    copy.write_row(row)
-            connection.execute("SELECT pg_notify('stored_events', '')")
-            position = connection.execute(self._head).fetchone()
+        heads, position = _heads(rows), None
+        try:
+            with gated(self.pool, self.schema) as connection:
+                if heads and self._heads(connection, heads) != heads:
+                    raise written_first()
+                with connection.cursor().copy(self._copy) as copy:
+                    copy.set_types(["uuid", "int8", "text", "bytea"])
+                    for row in rows:
+                        copy.write_row(row)
+                connection.execute("SELECT pg_notify('stored_events', '')")
+                position = connection.execute(self._head).fetchone()
+        except psycopg.Error as error:
+            at_commit = position is not None and is_lost(error)
+            raise (unknown_bulk(len(rows)) if at_commit else translate(error)) from error
         assert position is not None
         return int(position[0])
 

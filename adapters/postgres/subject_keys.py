@@ -7,7 +7,7 @@ one the cached keys belong to they are forgotten, so a key that another process 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -16,12 +16,16 @@ from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
+from adapters.postgres.groups import Group, Groups
 from adapters.postgres.mapper import Keys
 from adapters.sealing import MasterKeys, SubjectKey, new_key
 from domain.errors import RuleViolated
 
 CACHED: Final = 10_000
 REWRAPPED: Final = 1_000
+
+Known = dict[UUID, SubjectKey | None]
+"""Keys by subject; None for one who was erased."""
 
 
 class KeyCounts(NamedTuple):
@@ -30,6 +34,22 @@ class KeyCounts(NamedTuple):
     people: int
     erased: int
     under_another_master_key: int
+
+
+class _Wanted(NamedTuple):
+    """The people whose keys somebody waits for."""
+
+    subjects: Sequence[UUID]
+
+    @property
+    def events(self) -> int:
+        """How many they are."""
+        return len(self.subjects)
+
+    @property
+    def size(self) -> int:
+        """Nothing that would bound a group."""
+        return 0
 
 
 class SubjectKeys:
@@ -43,6 +63,7 @@ class SubjectKeys:
         self._epoch = -1
         self._lock = Lock()
         self._fits = False
+        self._groups: Groups[_Wanted, Known] = Groups(self._make, self._make)
         name = sql.Identifier(schema)
         self._select = sql.SQL(
             "SELECT subject, wrapped, (SELECT erasures FROM {0}.key_epoch) FROM {0}.subject_keys"
@@ -50,8 +71,8 @@ class SubjectKeys:
         ).format(name)
         self._insert = sql.SQL(
             "INSERT INTO {}.subject_keys (subject, wrapped) SELECT * FROM unnest(%b::uuid[], %b::bytea[])"
-            " ON CONFLICT DO NOTHING RETURNING subject"
-        ).format(name)
+            " ON CONFLICT DO NOTHING RETURNING subject, (SELECT erasures FROM {}.key_epoch)"
+        ).format(name, name)
         self._any = sql.SQL("SELECT subject, wrapped FROM {}.subject_keys WHERE wrapped IS NOT NULL LIMIT 1").format(
             name
         )
@@ -91,24 +112,29 @@ class SubjectKeys:
         """
         return {subject: key or SubjectKey(new_key()) for subject, key in self._made(subjects).items()}
 
-    def _made(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
+    def _made(self, subjects: Collection[UUID]) -> Known:
         """Return the keys of these subjects, made where there are none yet, before anything is sealed with them."""
         with self._lock:
             known = self._cached(subjects)
-        if missing := [subject for subject in subjects if subject not in known]:
-            known |= self._fetched(missing)
-        if new := {subject: new_key() for subject in missing if subject not in known}:
+        missing = [subject for subject in subjects if subject not in known]
+        return known | self._groups.submit(_Wanted(missing)) if missing else known
+
+    def _make(self, group: Group[_Wanted]) -> list[Known | Exception]:
+        """Read the keys a group of threads wants, and make those that are not there, in one statement each."""
+        wanted = dict.fromkeys(subject for request in group.requests for subject in request.subjects)
+        known = self._fetched(list(wanted))
+        if new := {subject: new_key() for subject in wanted if subject not in known}:
             wrapped = [self.master.wrap(subject, key) for subject, key in new.items()]
             with translated(), self._pool.connection() as connection:
                 self._check_master(connection)
                 made = connection.execute(self._insert, [list(new), wrapped]).fetchall()
-            ours = {subject: SubjectKey(new[subject]) for (subject,) in made}
+            ours = {subject: SubjectKey(new[subject]) for subject, _ in made}
             known |= ours
-            with self._lock:
-                self._keep(ours)
-            if len(made) < len(new):  # somebody else was first
+            if made:
+                self._remember(ours, made[0][1])
+            if len(made) < len(new):  # another process was first
                 known |= self._fetched([subject for subject in new if subject not in known])
-        return known
+        return [{subject: known[subject] for subject in request.subjects} for request in group.requests]
 
     def see(self, epoch: int) -> None:
         """Take note of the number of erasures there were: keys held from before the last one are forgotten."""
@@ -150,7 +176,7 @@ class SubjectKeys:
                 self.master.unwrap(subject, wrapped)
             self._fits = True
 
-    def _fetched(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
+    def _fetched(self, subjects: Collection[UUID]) -> Known:
         """Read keys, and remember those that are there."""
         with translated(), self._pool.connection() as connection:
             rows = connection.cursor(binary=True).execute(self._select, [list(subjects)], prepare=True).fetchall()
@@ -159,19 +185,20 @@ class SubjectKeys:
             for subject, wrapped, _ in rows
         }
         if rows:
-            self.see(rows[0][2])
-        with self._lock:
-            if rows and rows[0][2] == self._epoch:
-                self._keep({subject: key for subject, key in found.items() if key is not None})
+            self._remember({subject: key for subject, key in found.items() if key is not None}, rows[0][2])
         return found
 
-    def _keep(self, keys: Mapping[UUID, SubjectKey]) -> None:
-        self._cache.update(keys)
-        while len(self._cache) > self._most:
-            self._cache.popitem(last=False)
+    def _remember(self, keys: Mapping[UUID, SubjectKey], epoch: int) -> None:
+        """Keep keys that were there when there had been `epoch` erasures, unless there were more since."""
+        self.see(epoch)
+        with self._lock:
+            if epoch == self._epoch:
+                self._cache.update(keys)
+            while len(self._cache) > self._most:
+                self._cache.popitem(last=False)
 
-    def _cached(self, subjects: Collection[UUID]) -> dict[UUID, SubjectKey | None]:
-        found: dict[UUID, SubjectKey | None] = {}
+    def _cached(self, subjects: Collection[UUID]) -> Known:
+        found: Known = {}
         for subject in subjects:
             if subject in self._cache:
                 self._cache.move_to_end(subject)

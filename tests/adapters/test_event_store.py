@@ -592,6 +592,17 @@ def test_without_receipts_the_outcome_is_unknown(
     assert len(store.load([stream])[stream]) == 1
 
 
+@pytest.mark.parametrize("cut", ["before the request", "after the reply"])
+def test_a_bulk_append_that_is_cut_says_that_nobody_knows(
+    proxy: Proxy, cut_store: PostgresEventStore, store: PostgresEventStore, cut: Cut
+) -> None:
+    event = registered(uuid4())
+    proxy.arm(b"COMMIT", cut)
+    with pytest.raises(UnknownOutcome, match="all of them were written, or none"):
+        cut_store.append_bulk([event])
+    assert _is_stored(store, event.stream) == (cut == "after the reply")
+
+
 def test_an_earlier_receipt_of_another_command_is_not_taken_for_this_one(
     proxy: Proxy, cut_store: PostgresEventStore, store: PostgresEventStore
 ) -> None:

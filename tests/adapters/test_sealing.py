@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -169,6 +171,25 @@ def test_a_receipt_is_kept_under_the_key_and_an_erasure_is_still_known_by_its_ow
     assert dossier.execute(erase, actor=OPERATOR, command_id=erasing) == erased
     with pytest.raises(CommandIdReused):  # nobody can tell any more whether it is the same
         dossier.execute(register, actor=OPERATOR, command_id=first)
+
+
+def test_keys_of_new_people_are_made_together(sealing: PostgresEventStore) -> None:
+    assert sealing.keys is not None
+    people = [uuid4() for _ in range(12)]
+    keys, before = sealing.keys, sealing.keys.counts().people
+    with ThreadPoolExecutor(len(people)) as threads:
+        with sealing.pool.connection() as held, held.transaction():
+            held.execute(f"LOCK TABLE {sealing.schema}.subject_keys")
+            made = [threads.submit(keys.for_writing, {person}) for person in people]
+            deadline = time.monotonic() + 10
+            while len(keys._groups._waiting) < len(people) - 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+        held_keys = [future.result(10) for future in made]
+    assert [[*found] for found in held_keys] == [[person] for person in people]
+    assert keys._groups.counters.groups == 2
+    assert keys.counts().people == before + len(people)
+    assert keys.for_writing(set(people)).keys() == set(people)
 
 
 def test_the_cache_of_keys_is_bounded(sealing: PostgresEventStore) -> None:

@@ -230,28 +230,30 @@ class Racing:
         return self.inner.receipt(command_id, digest)
 
 
-def _racing(dossier: Dossier, ada: Person, races: int) -> tuple[Dossier, Racing]:
+def _racing(dossier: Dossier, ada: Person, races: int) -> tuple[Dossier, Racing, list[int]]:
+    told: list[int] = []
     assert isinstance(dossier.store, PostgresEventStore)
 
     def write() -> None:
         dossier.execute(_update(ada, name=str(uuid4())), actor=ada.actor)
 
     store: EventStore = (racing := Racing(dossier.store, races, write))
-    return Dossier(store, dossier.clock, dossier.new_id), racing
+    return Dossier(store, dossier.clock, dossier.new_id, lambda _, attempts: told.append(attempts)), racing, told
 
 
 def test_a_conflicting_write_is_decided_anew_a_few_times(dossier: Dossier, ada: Person) -> None:
-    patient, racing = _racing(dossier, ada, ATTEMPTS - 1)
+    patient, racing, _ = _racing(dossier, ada, ATTEMPTS - 1)
     receipt = patient.execute(_update(ada, location="Bern"), actor=ada.actor)
     assert (receipt.version, racing.appends) == (1 + ATTEMPTS, ATTEMPTS)
-    patient, racing = _racing(dossier, ada, ATTEMPTS)
-    with pytest.raises(VersionConflict):
+    patient, racing, told = _racing(dossier, ada, ATTEMPTS)
+    with pytest.raises(VersionConflict, match=f"{ATTEMPTS} times in a row"):
         patient.execute(_update(ada, location="Basel"), actor=ada.actor)
     assert racing.appends == ATTEMPTS
+    assert told == [*range(1, ATTEMPTS + 1)]
 
 
 def test_with_an_expected_version_nothing_is_decided_anew(dossier: Dossier, ada: Person) -> None:
-    hasty, racing = _racing(dossier, ada, 1)
+    hasty, racing, _ = _racing(dossier, ada, 1)
     with pytest.raises(VersionConflict):
         hasty.execute(_update(ada, location="Bern"), actor=ada.actor, expected_version=1)
     assert racing.appends == 1
