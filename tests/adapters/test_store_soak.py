@@ -30,6 +30,7 @@ from adapters.postgres.embedded_host import choose_home
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
 from domain.event import Recorded
+from domain.service import Receipt
 from tests.support.proxy import Cut, Proxy
 
 ROOT = Path(__file__).parents[2]
@@ -150,26 +151,14 @@ def _prove(store: PostgresEventStore, notes: list[dict[str, Any]]) -> dict[str, 
         if "told" in note:
             told[note["command"]].append(note)
     kinds = Counter(note["told"] for answers in told.values() for note in answers)
-    assert set(kinds) <= {"receipt", "store_unavailable", "store_busy", "unknown_outcome"}, kinds
+    assert set(kinds) <= {"receipt", "version_conflict", "store_unavailable", "store_busy", "unknown_outcome"}, kinds
     log = list(_everything(store))
     written: dict[str, list[Recorded]] = defaultdict(list)
     for event in log:
         written[str(event.metadata.command_id)].append(event)
     receipts = {command: store.receipt(UUID(command), UUID(command).bytes) for command in asked}
     for command, note in asked.items():
-        events, receipt = written.get(command, []), receipts[command]
-        whole = [(str(event.stream), event.version) for event in events] == [tuple(pair) for pair in note["events"]]
-        assert whole if receipt else not events, "in part, doubled or without its receipt"
-        if receipt:
-            positions = [event.position for event in events]
-            assert positions == list(range(positions[0], positions[0] + len(positions))), "not contiguous"
-            assert [str(receipt.stream), *receipt[1:]] == [
-                note["stream"], note["version"], positions[-1], len(events),
-            ]  # fmt: skip
-        for answer in told[command]:
-            if answer["told"] == "receipt":
-                assert receipt, "lost"
-                assert answer["receipt"] == [str(receipt.stream), *receipt[1:]], "told otherwise"
+        _agree(note, told[command], receipts[command], written.get(command, []))
     assert set(written) <= set(asked), "written and never asked for"
     streams: dict[UUID, list[Recorded]] = defaultdict(list)
     for event in log:
@@ -178,8 +167,26 @@ def _prove(store: PostgresEventStore, notes: list[dict[str, Any]]) -> dict[str, 
         assert [event.version for event in events] == list(range(1, len(events) + 1)), "reordered"
     assert all(one.position < two.position for one, two in pairwise(log))
     assert kinds["receipt"] > 100
+    assert kinds["version_conflict"] > 0
+    assert any(receipt and not receipt.events for receipt in receipts.values())
     ended = sum("ended" in note for note in notes)
     return {"asked": len(asked), "written": len(written), "events": len(log), "ended": ended, "told": dict(kinds)}
+
+
+def _agree(note: dict[str, Any], told: list[dict[str, Any]], receipt: Receipt | None, events: list[Recorded]) -> None:
+    """Compare what was asked and told of one request with its receipt and its events."""
+    whole = [(str(event.stream), event.version) for event in events] == [tuple(pair) for pair in note["events"]]
+    assert whole if receipt else not events, "in part, doubled or without its receipt"
+    if receipt:
+        positions = [event.position for event in events]
+        last = positions[-1] if events else 0
+        assert positions == list(range(last - len(events) + 1, last + 1)), "not contiguous"
+        assert [str(receipt.stream), *receipt[1:]] == [note["stream"], note["version"], last, len(events)]
+    for answer in told:
+        if answer["told"] == "receipt":
+            assert receipt, "lost"
+            assert answer["receipt"] == [str(receipt.stream), *receipt[1:]], "told otherwise"
+        assert not (receipt and answer["told"] == "version_conflict"), "told of a conflict, and written"
 
 
 def _everything(store: PostgresEventStore) -> Iterator[Recorded]:

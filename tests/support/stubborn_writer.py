@@ -1,7 +1,9 @@
 """A process that appends from many threads and says what it was told: `python -m tests.support.stubborn_writer URL`.
 
-Each thread has streams of its own and asks with the same command id until it is told what became of a request. What is
-about to be asked and what was told is printed, a JSON line each, until it is killed or its standard input ends.
+Each thread has streams of its own, and one it shares with all threads of all processes. It asks with the same command
+id until it is told what became of a request, which now and then holds no events. Where it is told that nothing was
+written it looks whether that is so. What is about to be asked and what was told is printed, a JSON line each, until it
+is killed or its standard input ends.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ import random
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
-from domain.errors import StoreBusy, StoreUnavailable, UnknownOutcome
+from domain.errors import StoreBusy, StoreUnavailable, UnknownOutcome, VersionConflict
 from domain.event import NewEvent
 from domain.service import Append
 from tests.support.writer import registered
@@ -27,8 +30,16 @@ ENDED: Final = 0.002
 """How often the thread that leads a group is ended before it is written, and how often after."""
 
 
+CONTESTED: Final = UUID(int=4)
+"""The stream that all write to."""
+
+SHARED: Final = 0.1
+EMPTY: Final = 0.05
+"""How often a request is for the stream that all write to, and how often it holds no events."""
+
+
 class Writer:
-    """One thread: appends to its two streams, one to three events a request, and reads what it wrote."""
+    """One thread: appends to its two streams, none to three events a request, and reads what it wrote."""
 
     def __init__(self, store: PostgresEventStore, say: Callable[..., None], stop: threading.Event) -> None:
         self._store, self._say, self._stop = store, say, stop
@@ -45,26 +56,47 @@ class Writer:
             if not self._ask(wanted):
                 return
             for new in wanted.events:
-                self._versions[new.stream] = new.version
+                if new.stream in self._versions:
+                    self._versions[new.stream] = new.version
             self._look(wanted.command_id)
 
     def _next(self) -> Append:
         command_id, versions = uuid4(), dict(self._versions)
+        streams = self._random.choices(list(versions), k=self._random.randint(1, 3))
+        chance = self._random.random()
+        if chance < EMPTY:
+            stream = streams[0]
+            return Append(command_id, command_id.bytes, stream, versions[stream], 0, [], {stream: versions[stream]})
+        if chance < EMPTY + SHARED:
+            streams, versions = [CONTESTED], {CONTESTED: self._contested()}
         events: list[NewEvent] = []
-        for stream in self._random.choices(list(versions), k=self._random.randint(1, 3)):
+        for stream in streams:
             versions[stream] += 1
             event = registered(stream, versions[stream])
             events.append(event._replace(metadata=replace(event.metadata, command_id=command_id)))
         last = events[-1]
         return Append(command_id, command_id.bytes, last.stream, last.version, 0, events, {})
 
+    def _contested(self) -> int:
+        with suppress(StoreUnavailable, StoreBusy):
+            return len(self._store.load_since({CONTESTED: 0}).events[CONTESTED])
+        return 0
+
     def _ask(self, wanted: Append) -> bool:
         """Ask until told; a request of which nothing was written is sent again as well."""
         while not self._stop.is_set():
             try:
                 receipt = self._store.append(wanted)
-            except (StoreUnavailable, StoreBusy, UnknownOutcome) as error:
+            except VersionConflict as error:
+                self._say(
+                    command=str(wanted.command_id), told=error.code if wanted.stream == CONTESTED else repr(error)
+                )
+                return wanted.stream == CONTESTED
+            except UnknownOutcome as error:
                 self._say(command=str(wanted.command_id), told=error.code)
+            except (StoreUnavailable, StoreBusy) as error:
+                self._say(command=str(wanted.command_id), told=error.code)
+                self._doubt(wanted)
             except Exception as error:  # noqa: BLE001 – nothing else may happen: the test looks for it
                 self._say(command=str(wanted.command_id), told=repr(error))
                 return False
@@ -72,6 +104,12 @@ class Writer:
                 self._say(command=str(wanted.command_id), told="receipt", receipt=_plain(receipt))
                 return True
         return False
+
+    def _doubt(self, wanted: Append) -> None:
+        """Look whether a request was written of which we were told that it was not."""
+        with suppress(StoreUnavailable, StoreBusy):
+            if self._store.receipt(wanted.command_id, wanted.digest):
+                self._say(command=str(wanted.command_id), told="not written, and it was")
 
     def _look(self, command_id: UUID) -> None:
         """See whether what was written is read, and nothing else: nobody else writes to these streams."""
