@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from eventsourcing.application import Application as LibraryApplication
 from eventsourcing.persistence import StoredEvent
+from pydantic import SecretStr
 
 from adapters.bootstrap import Application, utc_now
 from adapters.postgres.mapper import encode
@@ -64,8 +65,8 @@ def run(server: Server, runs: int) -> list[Result]:
             "commands/s",
             "eventsourcing: repository.get, change and save of an aggregate",
             gates.execute,
-            _side(server, gates.writers, through_execute, []),
-            _side(server, gates.writers, _library_save, []),
+            all_writers(server, gates.writers, through_execute, []),
+            all_writers(server, gates.writers, _library_save, []),
         )
         results.append(result(server, benchmark, runs))
     return results
@@ -80,8 +81,8 @@ def _measured(server: Server, runs: int, name: str, gates: Gates, baseline: str)
         "events/s",
         baseline,
         gates.store,
-        _side(server, gates.writers, through_store, ours),
-        _side(server, gates.writers, _library_recorder, theirs),
+        all_writers(server, gates.writers, through_store, ours),
+        all_writers(server, gates.writers, _library_recorder, theirs),
     )
     results = [summarise(name, benchmark.unit, baseline, benchmark.gate, pairs(server, benchmark, runs))]
     if gates == GATES[-1]:
@@ -92,7 +93,7 @@ def _measured(server: Server, runs: int, name: str, gates: Gates, baseline: str)
     return results
 
 
-def _side(server: Server, writers: int, setup: Setup, latencies: list[Latency]) -> Side:
+def all_writers(server: Server, writers: int, setup: Setup, latencies: list[Latency]) -> Side:
     """Return a side in which all writers call at once; how long each call took is added to `latencies`."""
 
     @contextmanager
@@ -136,11 +137,27 @@ def through_execute(server: Server, writers: int) -> Iterator[Shares]:
     with server.database() as name, server.application(name) as app:
         accounts = [uuid4() for _ in range(STREAMS)]
         for account in accounts:
-            app.dossier.execute(RegisterAccount(account_id=account, email=email(0)), actor=Actor.operator())
+            _register(app, account)
         yield [
             [partial(_change_contact, app, account, number) for number in range(1, ROUNDS + 1) for account in share]
             for share in _shares(accounts, writers)
         ]
+
+
+@contextmanager
+def registering(server: Server, writers: int, master_key: SecretStr | None = None) -> Iterator[Shares]:
+    """Open Dossier for the accounts of new people, each registered and then changed; sealed if a key is given."""
+    with server.database() as name, server.application(name, master_key) as app:
+        accounts = [uuid4() for _ in range(STREAMS)]
+        yield [[call for account in share for call in _lived(app, account)] for share in _shares(accounts, writers)]
+
+
+def _lived(app: Application, account: UUID) -> list[Call]:
+    return [partial(_register, app, account), *(partial(_change_contact, app, account, number) for number in (1, 2))]
+
+
+def _register(app: Application, account: UUID) -> None:
+    app.dossier.execute(RegisterAccount(account_id=account, email=email(0)), actor=Actor.operator())
 
 
 def _shares(streams: Sequence[UUID], writers: int) -> list[Sequence[UUID]]:

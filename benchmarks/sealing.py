@@ -1,4 +1,4 @@
-"""Replay into a store that seals, against the same replay into one that does not."""
+"""A store that seals against one that does not: a replay, and commands that register new people and change them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from pydantic import SecretStr
 
 from adapters.postgres.migration_store import PostgresMigrationStore
 from adapters.sealing import key_text, new_key
-from benchmarks.harness import Benchmark, Result, Server, Work, pairs, summarise
+from benchmarks.append import all_writers, registering
+from benchmarks.harness import Benchmark, Result, Server, Work, pairs, result, summarise
 from benchmarks.workload import replay, sample
 
 SIZE: Final = 10_000
+WRITERS: Final = 64
 
 
 def run(server: Server, runs: int) -> list[Result]:
     """Measure the group."""
+    key = SecretStr(key_text(new_key()))
     name = f"sealing.replay_{SIZE}_users"
     with sample("contexts", SIZE) as export:
         benchmark = Benchmark(
@@ -27,11 +30,20 @@ def run(server: Server, runs: int) -> list[Result]:
             "events/s",
             "the same replay without a master key: nothing is sealed",
             0.6,
-            partial(_replay, server, export, SecretStr(key_text(new_key()))),
+            partial(_replay, server, export, key),
             partial(_replay, server, export, None),
         )
         measured = pairs(server, benchmark, runs)
-    return [summarise(name, benchmark.unit, benchmark.baseline_name, benchmark.gate, measured)]
+    replayed = summarise(name, benchmark.unit, benchmark.baseline_name, benchmark.gate, measured)
+    commands = Benchmark(
+        f"sealing.execute_{WRITERS}",
+        "commands/s",
+        "the same without a master key: nothing is sealed",
+        None,
+        all_writers(server, WRITERS, partial(registering, master_key=key), []),
+        all_writers(server, WRITERS, registering, []),
+    )
+    return [replayed, result(server, commands, runs)]
 
 
 @contextmanager
