@@ -14,6 +14,7 @@ from adapters.audit.merkle import WIDTH, Tile, Tree, grow
 from adapters.audit.verifier import HASH, leaf_hash
 from adapters.errors import translated
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.liveness import end_if_hung
 from adapters.postgres.mapper import Keys, subject_of_sealed
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import Progressed
@@ -133,6 +134,7 @@ class PostgresAuditLog:
         Whoever comes second waits and goes on from where the first came to.
         """
         with translated(), self.events.pool.connection() as connection, connection.transaction():
+            end_if_hung(connection)
             self._keep_out(connection)
             before = self._grown(connection)
             rows = self._read(connection, before.position, _LAST, limit)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import Connection, errors
 
 from adapters.errors import translated
+from adapters.postgres.liveness import client_side, watch_client
 from domain.errors import RunConflict
 
 _OWNERS: Final = """
@@ -83,18 +84,11 @@ def holding(conninfo: str, purpose: str) -> Iterator[Locks]:
     """Open a connection for locks; they are free again at the end."""
     name = f"dossier {purpose} {socket.gethostname()[:30]}:{os.getpid()}"
     with translated():
-        connection = psycopg.connect(
-            conninfo,
-            autocommit=True,
-            application_name=name,
-            keepalives_idle=5,
-            keepalives_interval=2,
-            keepalives_count=3,
-        )
-    try:
+        connection = psycopg.connect(conninfo, autocommit=True, application_name=name, **client_side())
+    with closing(connection):
+        with translated():
+            watch_client(connection)
         yield Locks(connection)
-    finally:
-        connection.close()
 
 
 def owners(connection: Connection[tuple[Any, ...]], names: Iterable[str]) -> dict[str, Owner]:

@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -16,6 +15,7 @@ from adapters.errors import translated
 from adapters.postgres.case_queries import query_sql
 from adapters.postgres.dead_letters import kept_letters
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.locks import holding
 from adapters.postgres.read_store import PostgresReadStore, PostgresReadTransaction
 from domain.account import AccountErased
 from domain.errors import RunConflict
@@ -286,10 +286,7 @@ def _is_uuid(name: str) -> bool:
 def run_lock(events: PostgresEventStore, name: str) -> Iterator[None]:
     """Hold the lock of a system's migration; raises RunConflict if another has it. A killed process frees it."""
     key = f"{events.schema}/migrate/{name}"
-    with translated():
-        connection = psycopg.connect(str(events.pool.conninfo), autocommit=True)
-    with connection:
-        row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
-        if not (row and row[0]):
+    with holding(str(events.pool.conninfo), f"migrate {name}") as locks:
+        if not locks.take(key):
             raise RunConflict(f"another migration of {name} is running", hint="wait for it, or stop it and run again")
         yield

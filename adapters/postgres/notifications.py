@@ -10,6 +10,8 @@ from typing import Any, Final, Self
 import psycopg
 from psycopg import Connection
 
+from adapters.postgres.liveness import client_side
+
 CHANNEL: Final = "stored_events"
 POLL: Final = 0.5
 
@@ -43,7 +45,7 @@ class Notifications:
             time.sleep(self._poll)
 
     def _listen(self) -> Connection[tuple[Any, ...]]:
-        connection = psycopg.connect(self._conninfo, autocommit=True)
+        connection = psycopg.connect(self._conninfo, autocommit=True, **client_side())
         connection.execute(f"LISTEN {CHANNEL}")
         self._connection = connection
         return connection

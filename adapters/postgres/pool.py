@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from adapters.postgres.arrays import Array, ArrayDumper
+from adapters.postgres.liveness import WORK_GONE, client_side, watch_client
 from domain.errors import StoreUnavailable
 
 Conn = Connection[tuple[Any, ...]]
@@ -19,7 +20,7 @@ PATIENCE: Final = 15.0
 def open_pool(
     url: str, *, size: int = 8, lock_timeout_ms: int = 10_000, patience: float = PATIENCE
 ) -> ConnectionPool[Conn]:
-    """Open a pool of autocommit connections in UTC.
+    """Open a pool of autocommit connections in UTC and READ COMMITTED, whatever the server's defaults are.
 
     A lock waited for longer than `lock_timeout_ms` is StoreBusy, a connection for longer than `patience` seconds
     StoreUnavailable.
@@ -30,7 +31,11 @@ def open_pool(
         connection.adapters.register_dumper(Array, ArrayDumper)
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{lock_timeout_ms}ms"])
         # Plans are cached while tables are small and used when they are large: never settle for reading a table whole.
-        connection.execute("SET TimeZone = 'UTC'; SET synchronous_commit = on; SET enable_seqscan = off; SET jit = off")
+        connection.execute(
+            "SET TimeZone = 'UTC'; SET default_transaction_isolation = 'read committed'; SET synchronous_commit = on;"
+            " SET enable_seqscan = off; SET jit = off"
+        )
+        watch_client(connection, WORK_GONE)
 
     pool: ConnectionPool[Conn] = ConnectionPool(
         url,
@@ -39,7 +44,7 @@ def open_pool(
         timeout=patience,
         open=False,
         configure=configure,
-        kwargs={"row_factory": tuple_row, "application_name": "dossier", "fallback_application_name": "dossier"},
+        kwargs={"row_factory": tuple_row, "application_name": "dossier", **client_side(WORK_GONE)},
     )
     pool.open()
     try:

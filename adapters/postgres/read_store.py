@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
 from adapters.garbage import rare_collections
+from adapters.postgres.liveness import end_if_hung
 from adapters.postgres.pool import Conn
 from adapters.postgres.schema_migrations import migrate, schema_sql
 from domain.errors import RowsRefused, SchemaMismatch
@@ -210,6 +211,7 @@ class PostgresReadStore:
     def batch(self) -> Iterator[PostgresReadTransaction]:
         """Open a transaction that holds the followers' lock; it commits when the block is left."""
         with rare_collections(), translated(), self.pool.connection() as connection, connection.transaction():
+            end_if_hung(connection)
             self._keep_out(connection)
             yield PostgresReadTransaction(self, connection)
 
