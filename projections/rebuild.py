@@ -89,10 +89,11 @@ class Shadow(Protocol):
         """The live tables."""
         ...
 
-    def part(self) -> AbstractContextManager[Part | None]:
+    def part(self, *, wait: bool = False) -> AbstractContextManager[Part | None]:
         """Claim a part nobody works on, which is done when the block is left; None if there is none.
 
-        Raises RunConflict if the rebuild was aborted meanwhile.
+        With `wait` parts that others work on are waited for, so that None says that all are done. Raises RunConflict if
+        the rebuild was aborted meanwhile, StoreBusy if a part is waited for too long.
         """
         ...
 
@@ -109,7 +110,10 @@ class Shadow(Protocol):
         ...
 
     def complete(self) -> None:
-        """Make keys and indexes of the filled tables, gather statistics, note their position."""
+        """Make keys and indexes of the filled tables, gather statistics, note their position.
+
+        Raises RunConflict while a part is not done.
+        """
         ...
 
     def comparable(self) -> Sequence[ReadModel]:
@@ -144,7 +148,7 @@ def rebuild(log: WholeLog, shadow: Shadow, *, dry_run: bool = False, watch: Watc
     shadow.enter("fill")
     with shadow.helped():
         fill(log, shadow, watch)
-    fill(log, shadow, watch)  # what a helper left that was killed
+    fill(log, shadow, watch, wait=True)  # what a helper left that was killed, or still holds of a rebuild that was
     shadow.enter("index")
     shadow.complete()
     shadow.enter("catch_up")
@@ -162,15 +166,20 @@ def rebuild(log: WholeLog, shadow: Shadow, *, dry_run: bool = False, watch: Watc
 
 
 def fill(
-    log: WholeLog, shadow: Shadow, watch: Watch = lambda *_: None, *, alive: Callable[[], bool] = lambda: True
+    log: WholeLog,
+    shadow: Shadow,
+    watch: Watch = lambda *_: None,
+    *,
+    wait: bool = False,
+    alive: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Fill parts as long as there are any to be had, and whoever wants them is alive."""
-    while alive() and _fill_part(log, shadow):
+    """Fill parts as long as there are any to be had, with `wait` until all are done, and whoever wants them is alive."""
+    while alive() and _fill_part(log, shadow, wait=wait):
         watch("fill", *shadow.filled())
 
 
-def _fill_part(log: WholeLog, shadow: Shadow) -> bool:
-    with shadow.part() as part:
+def _fill_part(log: WholeLog, shadow: Shadow, *, wait: bool) -> bool:
+    with shadow.part(wait=wait) as part:
         if part is None:
             return False
         skips = _skips(log, shadow.models, part.head)

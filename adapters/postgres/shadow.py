@@ -49,6 +49,8 @@ PATIENCE: Final = "2s"
 PATIENCE_WITH_ABORTED: Final = "60s"
 # A follower is in the middle of a batch, on a busy machine a long one: no reason to give a rebuild up.
 PATIENCE_WITH_FOLLOWERS: Final = "60s"
+# What a rebuild that was killed left running: it ends with its part.
+PATIENCE_WITH_HELPERS: Final = "60s"
 
 
 _GRANTS: Final = """
@@ -237,18 +239,28 @@ class PostgresShadow:
     # --- filling ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def part(self) -> Iterator[Part | None]:
-        """Claim a part nobody works on, which is done when the block is left; None if there is none."""
+    def part(self, *, wait: bool = False) -> Iterator[Part | None]:
+        """Claim a part nobody works on, which is done when the block is left; None if there is none.
+
+        With `wait` those that others work on are waited for: they are done then, or given back.
+        """
         claim = sql.SQL(
-            "SELECT number, first, last FROM {} WHERE events IS NULL ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED"
-        ).format(self._parts)
+            "SELECT number, first, last FROM {} WHERE events IS NULL ORDER BY number LIMIT 1 FOR UPDATE {}"
+        ).format(self._parts, sql.SQL("" if wait else "SKIP LOCKED"))
         done = sql.SQL(
             "UPDATE {} SET events = %s, begun_at = now(), done_at = clock_timestamp() WHERE number = %s"
         ).format(self._parts)
         with translated(), self.store.pool.connection() as connection, connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")  # if it is lost, so is the note that it is done
             head = self._check_aborted(connection)
-            claimed = connection.execute(claim).fetchone()
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE_WITH_HELPERS])
+            try:
+                claimed = connection.execute(claim).fetchone()
+            except errors.LockNotAvailable:
+                raise StoreBusy(
+                    "another process still fills a part of the tables",
+                    hint="it is one of a rebuild that was killed: end it or wait, then `dossier projections resume`",
+                ) from None
             if claimed is None:
                 yield None
                 return
@@ -297,8 +309,10 @@ class PostgresShadow:
     def complete(self) -> None:
         """Make keys and indexes of the filled tables, gather statistics, note their position.
 
-        Raises RowsRefused where rows of several records break a constraint.
+        Raises RunConflict while a part is not done, RowsRefused where rows of several records break a constraint.
         """
+        if left := self._left():
+            raise RunConflict(f"{left} parts of the tables are not filled", hint="`dossier projections resume` goes on")
         head = self.filled()[1]
         with translated(), self.store.pool.connection() as connection:
             there = self.store.progress(connection)

@@ -47,7 +47,7 @@ class MemoryShadow:
         self.models, self.store, self._head, self._filled = models, MemoryReadStore(models, **options), head, False
 
     @contextmanager
-    def part(self) -> Iterator[Part | None]:
+    def part(self, **_: bool) -> Iterator[Part | None]:
         yield None if self._filled else Part(FIRST, LAST, self._head, self.store)
         self._filled = True
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from psycopg import sql
 
+from adapters.postgres import shadow as shadow_module
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore
@@ -486,6 +487,33 @@ def test_grants_outlive_a_swap(store: PostgresEventStore, live: PostgresReadStor
         schema, table = connection.execute(rights).fetchone() or ("", "")
     assert ",=U/" in schema
     assert ",=r/" in table
+
+
+def test_a_part_that_another_process_still_fills_is_waited_for(
+    store: PostgresEventStore, live: PostgresReadStore, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A helper outlives the rebuild that started it by the part it works on; when it dies, that part is open again."""
+    play(store, opening(uuid4()))
+    catch_up(store, live, READ_MODELS)
+    before = contents(live)
+    monkeypatch.setattr(shadow_module, "PART_EVENTS", 4)
+    with psycopg.connect(database_url) as orphan, psycopg.connect(database_url, autocommit=True) as watching:
+        with PostgresShadows(live, store, workers=1).begin(READ_MODELS) as shadow:
+            orphan.execute("SELECT FROM next_projections.parts WHERE number = 1 FOR UPDATE")
+            with pytest.raises(RunConflict, match="parts of the tables are not filled"):
+                shadow.complete()
+
+            def die_when_waited_for() -> None:
+                waits = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+                while not watching.execute(waits, [orphan.info.backend_pid]).fetchone():
+                    time.sleep(0.01)
+                orphan.rollback()
+
+            dying = threading.Thread(target=die_when_waited_for, daemon=True)
+            dying.start()
+            assert rebuild_shadow(store, shadow).swapped
+            dying.join(timeout=10)
+    assert contents(live) == before
 
 
 KILLED = """
