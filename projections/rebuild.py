@@ -125,7 +125,10 @@ class Shadow(Protocol):
         ...
 
     def swap(self, level: Level) -> None:
-        """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept."""
+        """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept.
+
+        Raises RunConflict if the rebuild was aborted meanwhile.
+        """
         ...
 
 
@@ -173,7 +176,7 @@ def fill(
     wait: bool = False,
     alive: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Fill parts as long as there are any to be had, with `wait` until all are done, and whoever wants them is alive."""
+    """Fill parts as long as whoever wants them is alive and there are any to be had, with `wait` until all are done."""
     while alive() and _fill_part(log, shadow, wait=wait):
         watch("fill", *shadow.filled())
 

@@ -121,10 +121,10 @@ class PostgresReadStore:
             self.make_indexes(connection, missing)
             self.place(connection, missing, 0)
 
-    def drop(self, unfinished: Iterable[str] = ()) -> None:
-        """Drop what was made under this prefix, rows and all, and what was begun; schemas that are not ours stay."""
+    def drop(self) -> None:
+        """Drop what was made under this prefix, rows and all; schemas that are not ours stay."""
         with self.locked() as connection:
-            for name in [*{*self.progress(connection), *unfinished}, POSITIONS]:
+            for name in [*self.progress(connection), POSITIONS]:
                 connection.execute(
                     sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema(name)))
                 )

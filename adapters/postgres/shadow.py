@@ -1,7 +1,7 @@
 """Shadow tables for a rebuild: filled beside the live ones in schemas `next_<model>`, then renamed in.
 
 How far a rebuild is lies beside their positions, so one that was stopped or killed is resumed where it was. The live
-tables that a swap put aside stay as `prev_<model>` until they are dropped.
+tables are put aside by the swap (`put_aside.py`), which waits for no reader.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import repeat
 from typing import Final, NamedTuple
@@ -25,9 +25,11 @@ from adapters.postgres.collisions import colliding_keys
 from adapters.postgres.compare import compare_tables
 from adapters.postgres.event_reads import FIRST, LAST
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.grants import copy_grants
 from adapters.postgres.helpers import helpers
 from adapters.postgres.locks import holding
 from adapters.postgres.pool import Conn
+from adapters.postgres.put_aside import PutAside, rename
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
 from adapters.postgres.schema_migrations import schema_sql
 from adapters.postgres.swap_lock import swapping
@@ -38,7 +40,6 @@ from projections.read_model import ReadModel
 from projections.rebuild import Comparison, Level, Part
 
 NEXT: Final = "next_"
-PREVIOUS: Final = "prev_"
 PART_EVENTS: Final = 10_000
 MOST_PARTS: Final = 2_000
 INDEXED_AT_ONCE: Final = 3
@@ -47,27 +48,11 @@ INDEXED_AT_ONCE: Final = 3
 # The server takes a moment to notice that the client of an earlier rebuild was killed.
 PATIENCE: Final = "2s"
 PATIENCE_WITH_ABORTED: Final = "60s"
-# A follower is in the middle of a batch, on a busy machine a long one: no reason to give a rebuild up.
-PATIENCE_WITH_FOLLOWERS: Final = "60s"
-# What a rebuild that was killed left running: it ends with its part.
-PATIENCE_WITH_HELPERS: Final = "60s"
+# A follower is in the middle of a batch, on a busy machine a long one, or a helper that a killed rebuild left behind in
+# the middle of a part: no reason to give a rebuild up.
+PATIENCE_WITH_WORKERS: Final = "60s"
 
 
-_GRANTS: Final = """
-WITH granted AS (
-    SELECT format('SCHEMA %%I', %(next)s::text) AS what, acl.*
-    FROM pg_namespace, aclexplode(nspacl) AS acl
-    WHERE nspname = %(live)s AND acl.grantee <> nspowner
-    UNION ALL
-    SELECT format('%%I.%%I', %(next)s::text, relname), acl.*
-    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace, aclexplode(relacl) AS acl
-    WHERE nspname = %(live)s AND relname = %(table)s AND acl.grantee <> relowner
-)
-SELECT format('GRANT %%s ON %%s TO ', privilege_type, what)
-    || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
-    || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-FROM granted
-"""
 _STATE: Final = """
 SELECT stage, models, head, aborted, trouble, started_at, updated_at,
     (SELECT coalesce(sum(events), 0)::bigint FROM {parts}),
@@ -103,8 +88,9 @@ class PostgresShadows:
     """
 
     def __init__(self, live: PostgresReadStore, events: PostgresEventStore, workers: int | None = None) -> None:
-        self._live, self._events = live.patient(PATIENCE_WITH_FOLLOWERS), events
-        self._next = shadow_store(live)
+        self._live, self._events = live.patient(PATIENCE_WITH_WORKERS), events
+        self._next = shadow_store(live).patient(PATIENCE_WITH_WORKERS)
+        self.aside = PutAside(live)
         self._workers = workers or min(os.cpu_count() or 1, 4)
 
     @property
@@ -138,14 +124,17 @@ class PostgresShadows:
             yield self.joined(models)
 
     def abort(self) -> bool:
-        """Stop a rebuild wherever it runs and drop its tables; returns whether there was one."""
+        """Stop a rebuild wherever it runs and drop its tables; returns whether there was one, and it did not swap."""
         if self.state() is None:
             return False
-        with translated(), self._live.pool.connection() as connection:
-            connection.execute(sql.SQL("UPDATE {} SET aborted = true").format(self._table("rebuild")))
+        flag = sql.SQL("UPDATE {} SET aborted = true").format(self._table("rebuild"))
+        gone = suppress(errors.UndefinedTable, errors.InvalidSchemaName)  # it was swapped at this moment
+        with translated(), self._live.pool.connection() as connection, gone:
+            connection.execute(flag)
         with self._alone(PATIENCE_WITH_ABORTED):
+            there = self.state() is not None
             self._clear()
-        return True
+        return there
 
     def state(self) -> RebuildState | None:
         """Return how far the rebuild is that is under way or was left unfinished."""
@@ -158,30 +147,16 @@ class PostgresShadows:
         return RebuildState(*row) if row else None
 
     def previous(self) -> list[str]:
-        """Return the read models whose tables of before their last swap are kept."""
-        schemas = {PREVIOUS + self._live.schema(model.name): model.name for model in READ_MODELS}
-        query = "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)"
-        with translated(), self._live.pool.connection() as connection:
-            return [schemas[name] for (name,) in connection.execute(query, [list(schemas)])]
+        """Return the read models whose tables of before a swap are kept."""
+        return self.aside.names()
 
     def drop_previous(self, models: Sequence[ReadModel]) -> list[str]:
         """Drop the tables that earlier swaps put aside and return the names of their read models.
 
-        Raises StoreBusy while somebody still reads them.
+        Raises StoreBusy where somebody still reads some, SchemaMismatch where something that is not ours depends on
+        some; all others are dropped.
         """
-        kept = [model for model in models if model.name in self.previous()]
-        try:
-            with translated(), self._live.pool.connection() as connection, connection.transaction():
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
-                for model in kept:
-                    previous = sql.Identifier(PREVIOUS + self._live.schema(model.name))
-                    connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(previous))
-        except StoreBusy:
-            raise StoreBusy(
-                "a reader's transaction is still open on the tables of before the last swap",
-                hint="end it or wait; an unfinished rebuild goes on with `dossier projections resume`",
-            ) from None
-        return [model.name for model in kept]
+        return self.aside.drop({model.name for model in models})
 
     @contextmanager
     def _alone(self, patience: str) -> Iterator[None]:
@@ -195,8 +170,13 @@ class PostgresShadows:
         return PostgresShadow(self, self._live, self._next, self._events, models, self._workers)
 
     def _clear(self) -> None:
-        state = self.state()
-        self._next.drop(state.models if state else ())
+        if state := self.state():
+            with self._next.locked() as connection:
+                # Whoever still fills a part ends first, or it would go on in the tables of the next rebuild.
+                connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(self._table("parts")))
+                for name in (*state.models, POSITIONS):
+                    self.aside.discard(connection, self._next.schema(name), name)
+        self.aside.drop_older()
 
     def _note(self, models: Sequence[ReadModel]) -> None:
         """Make the shadow tables, empty, and note what is to be done."""
@@ -253,7 +233,7 @@ class PostgresShadow:
         with translated(), self.store.pool.connection() as connection, connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")  # if it is lost, so is the note that it is done
             head = self._check_aborted(connection)
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE_WITH_HELPERS])
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE_WITH_WORKERS])
             try:
                 claimed = connection.execute(claim).fetchone()
             except errors.LockNotAvailable:
@@ -311,8 +291,10 @@ class PostgresShadow:
 
         Raises RunConflict while a part is not done, RowsRefused where rows of several records break a constraint.
         """
-        if left := self._left():
-            raise RunConflict(f"{left} parts of the tables are not filled", hint="`dossier projections resume` goes on")
+        if unfilled := self._left():
+            raise RunConflict(
+                f"{unfilled} parts of the tables are not filled", hint="`dossier projections resume` goes on"
+            )
         head = self.filled()[1]
         with translated(), self.store.pool.connection() as connection:
             there = self.store.progress(connection)
@@ -382,20 +364,23 @@ class PostgresShadow:
             ]
 
     def swap(self, level: Level) -> None:
-        """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept."""
-        self._shadows.drop_previous(self.models)
+        """Hold the live followers, call `level`, let the shadows take the live place; what was there is kept.
+
+        Raises RunConflict if the rebuild was aborted meanwhile.
+        """
         looked = self._forget(self.store, self.filled()[1])
         with swapping(str(self.live.pool.conninfo)), self.live.locked() as connection:
             live = self.live.progress(connection)
             level({model.name: live[model.name].position for model in self.models if model.name in live})
+            self._check_aborted(connection)
             for model in self.models:
                 if model.name in live:
-                    self._grant(connection, model)
-                    schema = self.live.schema(model.name)
-                    _rename(connection, schema, PREVIOUS + schema)
-                _rename(connection, self.store.schema(model.name), self.live.schema(model.name))
+                    copy_grants(connection, self.live.schema(model.name), self.store.schema(model.name), model.name)
+                    self._shadows.aside.keep(connection, model.name)
+                rename(connection, self.store.schema(model.name), self.live.schema(model.name))
             self._move_notes(connection)
         self._forget(self.live, looked)
+        self._shadows.aside.drop_older()
 
     def _forget(self, store: PostgresReadStore, after: int) -> int:
         """Clear dead rows and statistics of who was erased after a position; return how far the log was looked at.
@@ -412,16 +397,6 @@ class PostgresShadow:
                     connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(store.table(connection, model).name))
         return head
 
-    def _grant(self, connection: Conn, model: ReadModel) -> None:
-        """Let everybody read the shadow who may read the live table."""
-        names = {
-            "live": self.live.schema(model.name),
-            "next": self.store.schema(model.name),
-            "table": model.name,
-        }
-        for (statement,) in connection.execute(_GRANTS, names).fetchall():
-            connection.execute(str(statement).encode())
-
     def _move_notes(self, connection: Conn) -> None:
         """Let positions and dead letters of the shadows take the place of the live ones."""
         here, there = self.store.schema(POSITIONS), self.live.schema(POSITIONS)
@@ -430,8 +405,4 @@ class PostgresShadow:
             target, source = sql.Identifier(there, table), sql.Identifier(here, table)
             connection.execute(sql.SQL("DELETE FROM {} WHERE read_model = ANY(%s)").format(target), [names])
             connection.execute(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(target, source))
-        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(here)))
-
-
-def _rename(connection: Conn, name: str, new: str) -> None:
-    connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new)))
+        self._shadows.aside.discard(connection, here, POSITIONS)

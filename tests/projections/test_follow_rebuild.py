@@ -16,7 +16,9 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from psycopg import sql
+from structlog.testing import capture_logs
 
+from adapters.postgres import put_aside
 from adapters.postgres import shadow as shadow_module
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
@@ -189,11 +191,13 @@ def test_numbers_that_only_a_double_holds_survive_a_second_fold(
 
 
 def test_readers_are_neither_stalled_nor_misled_by_swaps(
-    store: PostgresEventStore, live: PostgresReadStore, database_url: str
+    store: PostgresEventStore, live: PostgresReadStore, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play(store, opening(uuid4()))
     catch_up(store, live, READ_MODELS)
     count, done, errors = len(live.fetch(accounts.MODEL)), threading.Event(), []
+    shadows = PostgresShadows(live, store)
+    monkeypatch.setattr(put_aside, "PATIENCE", "50ms")
 
     def read() -> None:
         while not done.is_set():
@@ -210,23 +214,55 @@ def test_readers_are_neither_stalled_nor_misled_by_swaps(
             thread.start()
         began = time.monotonic()
         rebuild(store, live)  # the open transaction does not keep it from swapping
-        with pytest.raises(StoreBusy, match="still open on the tables of before the last swap"):
-            rebuild(store, live)  # but the tables it reads cannot be dropped
+        rebuild(store, live, dry_run=True)
+        reader.execute("SELECT stage FROM next_projections.rebuild").fetchall()
+        with shadows.resume() as shadow:  # nor when it reads the notes, and tables older than the last swap
+            assert rebuild_shadow(store, shadow).swapped
         assert time.monotonic() - began < 15
+        held = schemas(live) - OURS - PREVIOUS_ONES
+        assert {name.split("_", 2)[2] for name in held} == {"accounts", POSITIONS}
+        with pytest.raises(StoreBusy, match="still open on tables of before a swap"):
+            shadows.drop_previous(READ_MODELS)
+        assert schemas(live) == OURS | held
         reader.commit()
-    with PostgresShadows(live, store).resume() as shadow:
-        assert rebuild_shadow(store, shadow).swapped
-    for _ in range(3):
+    for _ in range(2):
         rebuild(store, live)
     done.set()
     for thread in threads:
         thread.join()
     assert not errors
     assert schemas(live) == OURS | PREVIOUS_ONES
-    assert sorted(PostgresShadows(live, store).drop_previous(READ_MODELS)) == sorted(
-        model.name for model in READ_MODELS
-    )
+    assert sorted(shadows.drop_previous(READ_MODELS)) == sorted(model.name for model in READ_MODELS)
     assert schemas(live) == OURS
+
+
+def test_a_rebuild_aborted_at_the_last_moment_does_not_swap(store: PostgresEventStore, live: PostgresReadStore) -> None:
+    shadows, aborted = PostgresShadows(live, store), list[bool]()
+    rebuild(store, live, [accounts.MODEL])
+    rebuild(store, live, [accounts.MODEL], dry_run=True)
+    before = schemas(live)
+
+    def abort() -> threading.Thread:
+        thread = threading.Thread(target=lambda: aborted.append(shadows.abort()))
+        thread.start()
+        while not (state := shadows.state()) or not state.aborted:
+            time.sleep(0.01)
+        return thread
+
+    threads: list[threading.Thread] = []
+    with pytest.raises(RunConflict, match="aborted"), shadows.resume() as shadow:
+        shadow.swap(lambda _: threads.append(abort()))
+    threads[0].join()
+    assert aborted == [True]
+    assert schemas(live) == before - {"next_accounts", "next_projections"}  # what the last swap kept too
+    with shadows.begin([accounts.MODEL]) as shadow:
+        rebuild_shadow(store, shadow, dry_run=True)
+        threads.append(abort())
+        with live.pool.connection() as connection:  # as if it had come after the swap looked
+            connection.execute("UPDATE next_projections.rebuild SET aborted = false")
+        shadow.swap(lambda _: None)
+    threads[1].join()
+    assert aborted == [True, False]
 
 
 def test_a_rebuild_while_writes_go_on_ends_equal(
@@ -475,18 +511,39 @@ def letters(live: PostgresReadStore) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_grants_outlive_a_swap(store: PostgresEventStore, live: PostgresReadStore) -> None:
+def test_grants_outlive_a_swap_and_so_does_what_depends_on_the_tables(
+    store: PostgresEventStore, live: PostgresReadStore
+) -> None:
     with live.pool.connection() as connection:
-        connection.execute("GRANT USAGE ON SCHEMA accounts TO PUBLIC; GRANT SELECT ON accounts.accounts TO PUBLIC")
-    rebuild(store, live, READ_MODELS)
+        connection.execute("GRANT USAGE ON SCHEMA accounts TO PUBLIC; GRANT INSERT ON accounts.accounts TO PUBLIC")
+        connection.execute("GRANT SELECT (status, name) ON accounts.accounts TO PUBLIC")
+        connection.execute("CREATE VIEW public.report AS SELECT account_id FROM accounts.accounts")
+        connection.execute("CREATE TABLE accounts.theirs (number int)")
+    with capture_logs() as logs:
+        for _ in range(2):
+            rebuild(store, live, [accounts.MODEL])
+    told = [(log["event"], log.get("views")) for log in logs]
+    assert told == [("views_show_previous_tables", ["report"]), ("previous_tables_kept", None)]
     rights = (
-        "SELECT nspacl::text, relacl::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        "SELECT nspacl::text, relacl::text, (SELECT string_agg(attname || attacl::text, ' ' ORDER BY attname)"
+        " FROM pg_attribute WHERE attrelid = pg_class.oid AND attacl IS NOT NULL)"
+        " FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
         " WHERE nspname = 'accounts' AND relname = 'accounts'"
     )
     with live.pool.connection() as connection:
-        schema, table = connection.execute(rights).fetchone() or ("", "")
-    assert ",=U/" in schema
-    assert ",=r/" in table
+        schema, table, columns = connection.execute(rights).fetchone() or ("", "", "")
+        assert ",=U/" in schema
+        assert ",=a/" in table
+        assert columns.startswith("name{=r/")
+        assert " status{=r/" in columns
+        assert connection.execute("SELECT count(*) FROM public.report").fetchone()
+        for what in ("VIEW public.report", "TABLE {}.theirs"):
+            with pytest.raises(SchemaMismatch, match=r"depends on tables of before .*(view report|theirs) depends on"):
+                PostgresShadows(live, store).drop_previous(READ_MODELS)
+            (kept,) = schemas(live) - OURS
+            connection.execute(f"DROP {what}".format(kept))
+    assert PostgresShadows(live, store).drop_previous(READ_MODELS) == ["accounts"]
+    assert schemas(live) == OURS
 
 
 def test_a_part_that_another_process_still_fills_is_waited_for(
@@ -497,22 +554,25 @@ def test_a_part_that_another_process_still_fills_is_waited_for(
     catch_up(store, live, READ_MODELS)
     before = contents(live)
     monkeypatch.setattr(shadow_module, "PART_EVENTS", 4)
-    with psycopg.connect(database_url) as orphan, psycopg.connect(database_url, autocommit=True) as watching:
-        with PostgresShadows(live, store, workers=1).begin(READ_MODELS) as shadow:
-            orphan.execute("SELECT FROM next_projections.parts WHERE number = 1 FOR UPDATE")
-            with pytest.raises(RunConflict, match="parts of the tables are not filled"):
-                shadow.complete()
+    with (
+        psycopg.connect(database_url) as orphan,
+        psycopg.connect(database_url, autocommit=True) as watching,
+        PostgresShadows(live, store, workers=1).begin(READ_MODELS) as shadow,
+    ):
+        orphan.execute("SELECT FROM next_projections.parts WHERE number = 1 FOR UPDATE")
+        with pytest.raises(RunConflict, match="parts of the tables are not filled"):
+            shadow.complete()
 
-            def die_when_waited_for() -> None:
-                waits = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-                while not watching.execute(waits, [orphan.info.backend_pid]).fetchone():
-                    time.sleep(0.01)
-                orphan.rollback()
+        def die_when_waited_for() -> None:
+            waits = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+            while not watching.execute(waits, [orphan.info.backend_pid]).fetchone():
+                time.sleep(0.01)
+            orphan.rollback()
 
-            dying = threading.Thread(target=die_when_waited_for, daemon=True)
-            dying.start()
-            assert rebuild_shadow(store, shadow).swapped
-            dying.join(timeout=10)
+        dying = threading.Thread(target=die_when_waited_for, daemon=True)
+        dying.start()
+        assert rebuild_shadow(store, shadow).swapped
+        dying.join(timeout=10)
     assert contents(live) == before
 
 
