@@ -117,18 +117,22 @@ def _decided(model: ReadModel, after: int, events: Sequence[Recorded]) -> set[UU
 def follow_round(log: EventLog, store: ReadStore, models: Sequence[ReadModel], pace: Pace) -> int:
     """Do one batch for each group of read models that are at the same position; return how many events were read.
 
-    One that is far behind catches up by itself and does not keep the others waiting.
+    One that is far behind catches up by itself and does not keep the others waiting. It reads no further than the next
+    group is, and there joins it: each reading on to a head that moves, they would never meet.
     """
     groups: dict[int, list[ReadModel]] = {}
     positions = store.positions(models)
     for model in models:
         groups.setdefault(positions[model.name], []).append(model)
     read = 0
-    for group in groups.values():
+    for position in sorted(groups):
+        group, ahead = groups[position], min((other for other in groups if other > position), default=None)
         began = time.monotonic()
-        events = follow_batch(log, store, group, pace.limit).events
+        events, reached = follow_batch(log, store, group, pace.limit, upto=ahead)
         pace.learn(events, time.monotonic() - began)
         read += events
+        if reached == ahead:
+            groups[ahead] += group
     return read
 
 

@@ -191,6 +191,35 @@ def test_a_read_model_far_behind_does_not_keep_the_others_waiting() -> None:
     assert store.reached == {"ahead": log.head(), "behind": log.events[1].position}
 
 
+class BusyLog(MemoryLog):
+    """A log that somebody appends to all the time: of `later` comes one event with each read."""
+
+    later: list[Recorded]
+    reads = 0
+
+    def read(self, after: int, limit: int) -> list[Recorded]:
+        self.reads += 1
+        self.events.append(self.later.pop(0))
+        return super().read(after, limit)
+
+
+@given(st.lists(st.integers(0, 30), min_size=2, max_size=5))
+@settings(max_examples=20)
+def test_read_models_at_different_positions_come_to_share_one_pass_under_steady_writes(starts: list[int]) -> None:
+    events = history(stream := uuid4(), *[RoleGranted(role=Role.ADMIN)] * 200)
+    log, models = BusyLog(events[:31]), [counting(f"model_{number}") for number in range(len(starts))]
+    log.later = list(events[31:])
+    store = MemoryReadStore(models)
+    store.reached = {model.name: events[start].position for model, start in zip(models, starts, strict=True)}
+    for _ in range(12):
+        follow_round(log, store, models, Pace(8, 8, 8))
+    before = log.reads
+    follow_round(log, store, models, Pace(8, 8, 8))
+    assert (log.reads - before, set(store.reached.values())) == (1, {log.head()})
+    counts = [store.rows[model.name][stream,]["events"] for model in models]
+    assert counts == [len(log.events) - 1 - start for start in starts]
+
+
 def test_batches_grow_with_the_backlog_and_shrink_with_the_time_they_take() -> None:
     pace = Pace(limit=100, least=50, most=400, seconds=0.5)
     limits = []
