@@ -27,6 +27,7 @@ KEPT: Final[tuple[Followable, ...]] = (*READ_MODELS, TREE)
 class ModelStatus:
     """One read model, or the tree. `behind` counts positions, `seconds_behind` how old the next event to take in is.
 
+    That age is told by its writer's clock, and None for an event that cannot be read.
     `state` is `current`, `behind`, or what is wrong: `stalled` (events wait, and none was taken in for a while),
     `failing` (its follower meets errors), `dead_letters`, `outdated` (another version made its table), `missing`.
     """
@@ -67,7 +68,7 @@ class Status:
 
 def status(app: Application, stalled_after: float = STALLED_AFTER) -> Status:
     """Look at the log, the tables and the locks."""
-    there, now = progressed(app), app.dossier.clock()
+    there, now = progressed(app), _database_time(app)
     head = app.events.head()  # after the positions, so that none seems to be beyond it
     letters, who = counted_letters(app.reads), followed(app.reads, KEPT)
     waiting = {
@@ -79,8 +80,9 @@ def status(app: Application, stalled_after: float = STALLED_AFTER) -> Status:
         at, follower = there.get(model.name), who.get(model.name)
         position = at.position if at else 0
         since = waiting.get(position) if at else None
-        seconds = max(0.0, round((now - since).total_seconds(), 1)) if since else None
-        idle = max(0.0, round((now - at.updated_at).total_seconds(), 1)) if at else None
+        seconds = _seconds(now - since) if since else None
+        idle = _seconds(now - at.updated_at) if at else None
+        quiet = _seconds(now - follower.seen_at) if follower and follower.seen_at else None
         found = ModelStatus(
             name=model.name,
             version=at.version if at else None,
@@ -97,7 +99,7 @@ def status(app: Application, stalled_after: float = STALLED_AFTER) -> Status:
             dead_letters=letters.get(model.name, 0),
             state="",
         )
-        return _judged(found, model, at, stalled_after)
+        return _judged(found, model, at, quiet, stalled_after)
 
     return Status(head, [one(model) for model in KEPT], _rebuild(app, now), app.shadows().previous())
 
@@ -107,9 +109,17 @@ def progressed(app: Application) -> Mapping[str, Progressed]:
     return {**app.reads.progressed(), **app.audit.progressed()}
 
 
-def _judged(found: ModelStatus, model: Followable, at: Progressed | None, stalled_after: float) -> ModelStatus:
+def _judged(
+    found: ModelStatus, model: Followable, at: Progressed | None, quiet: float | None, stalled_after: float
+) -> ModelStatus:
+    """Say how it is. `quiet` is for how many seconds its follower has said nothing; None where nobody follows.
+
+    That an event seems young excuses a follower only if it does its rounds: the clock of the writer may be ahead.
+    """
     values = asdict(found)
-    waits = found.behind and (found.seconds_behind is None or found.seconds_behind > stalled_after)
+    waits = found.behind and any(
+        seconds is None or seconds > stalled_after for seconds in (found.seconds_behind, quiet)
+    )
     if at is None:
         state = "missing"
     elif at.version != model.version:
@@ -123,6 +133,19 @@ def _judged(found: ModelStatus, model: Followable, at: Progressed | None, stalle
     else:
         state = "behind" if found.behind else "current"
     return ModelStatus(**values | {"state": state})
+
+
+def _database_time(app: Application) -> datetime:
+    """Return the time by the clock that tells when followers got on, whatever the clock of this machine is."""
+    with translated(), app.pool.connection() as connection:
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now
+
+
+def _seconds(since: timedelta) -> float:
+    return max(0.0, round(since.total_seconds(), 1))
 
 
 def _waiting_since(app: Application, position: int) -> datetime | None:

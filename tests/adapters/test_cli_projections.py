@@ -8,15 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
-from adapters.bootstrap import Application
+from adapters.bootstrap import Application, utc_now
+from adapters.postgres.followers import Follower
 from adapters.postgres.mapper import UPCASTERS, canonical_json
+from domain.access import Actor
+from domain.account import RegisterAccount
+from domain.service import Dossier
 from projections.all import READ_MODELS
 from tests.adapters.test_cli import cli, fine, refused
 from tests.support.application import application_at
@@ -79,6 +83,20 @@ def test_a_table_that_does_not_get_on_is_never_called_healthy(app: Application) 
     assert "Next: `dossier projections follow`" in result.out
     app.catch_up()
     assert states(found("projections", "status", "--stalled-after", 0.1)) == {"audit_tree": "stalled"}
+    ahead = Dossier(app.events, lambda: utc_now() + timedelta(minutes=10), uuid4)
+    ahead.execute(RegisterAccount(account_id=uuid4()), actor=Actor.operator())
+    time.sleep(0.2)
+    stalled = found("projections", "status", "--stalled-after", 0.1)
+    assert {model["seconds_behind"] for model in stalled["read_models"] if model["name"] != "audit_tree"} == {0}
+    assert set(states(stalled).values()) == {"stalled"}  # whatever the clock of who wrote it says
+    with Follower(app.reads, READ_MODELS) as follower:
+        assert follower.mine()
+        with app.pool.connection() as connection:
+            connection.execute("UPDATE projections.positions SET updated_at = now() - interval '1 h'")
+        assert states(found("projections", "status", "--stalled-after", 60))["accounts"] == "stalled"
+        follower.worked(0)  # a quiet log for an hour: its first event has only come
+        assert states(cli("projections", "status", "--stalled-after", "60", "--json").json)["accounts"] == "behind"
+    app.catch_up()
     app.audit.catch_up()
     assert fine("projections", "status", "--stalled-after", 0)["healthy"]
     with app.pool.connection() as connection:
