@@ -52,4 +52,6 @@ def _completed(event: MigrationRunCompleted, recorded: Recorded) -> Row:
     }
 
 
-MODEL: Final = ReadModel("migration_runs", 1, ("run_id",), topics_of(RunEvent), _touches, _evolve)
+MODEL: Final = ReadModel(
+    "migration_runs", 1, ("run_id",), topics_of(RunEvent), _touches, _evolve, keyed_by_stream=False
+)

@@ -43,6 +43,10 @@ class ReadTransaction(Protocol):
         """Return the rows of these keys that exist."""
         ...
 
+    def delete(self, model: ReadModel, streams: Collection[UUID]) -> None:
+        """Delete all rows of these streams, of a read model that is keyed by stream."""
+        ...
+
     def save(self, model: ReadModel, rows: Mapping[Key, Row | None], existing: Collection[Key]) -> None:
         """Put these rows in the place of the existing ones; None deletes one."""
         ...

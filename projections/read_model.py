@@ -29,7 +29,7 @@ class ReadModel:
     All rows an event touches belong to the event's stream, so that streams can be folded apart from each other.
     `evolve` gets the touched rows that exist and returns the rows after the event; None deletes one. It never changes a
     row in place. The rows of an import that is withdrawn go without it. Raise `version` when the fold or the table
-    changes.
+    changes. Where `keyed_by_stream`, the first key column holds the stream.
     """
 
     name: str
@@ -38,6 +38,7 @@ class ReadModel:
     topics: frozenset[str]
     touches: Callable[[Recorded], Iterable[Key]]
     evolve: Callable[[Rows, Recorded], Mapping[Key, Row | None]]
+    keyed_by_stream: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "topics", self.topics | {ImportWithdrawn.topic})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -162,7 +163,7 @@ def rebuild(log: WholeLog, shadow: Shadow, *, dry_run: bool = False, watch: Watc
     shadow.enter("ready")
     if not dry_run:
         catch_up(log, shadow.store, models)
-        shadow.swap(lambda positions: _level(log, shadow.store, models, positions))
+        shadow.swap(partial(_level, log, shadow.store, models))
     reached = shadow.live if not dry_run else shadow.store
     position = min(reached.positions(models).values())
     return Rebuilt(tuple(model.name for model in models), events, position, comparisons, swapped=not dry_run)
@@ -240,7 +241,9 @@ def _compared(log: EventLog, shadow: Shadow) -> Sequence[Comparison]:
     if not models:
         return ()
     catch_up(log, shadow.live, models)  # from here on the live tables are never behind their shadows
-    return shadow.compare(models, lambda positions: _level(log, shadow.store, models, positions))
+    level = partial(_level, log, shadow.store, models)
+    level(shadow.live.positions(models))  # as far as that goes while followers go on
+    return shadow.compare(models, level)
 
 
 def _level(log: EventLog, store: ReadStore, models: Sequence[ReadModel], positions: Mapping[str, int]) -> None:
@@ -258,7 +261,10 @@ def _stage(watch: Watch, stage: str) -> Progress:
 def rebuild_records(
     log: EventLog, store: ReadStore, models: Sequence[ReadModel], streams: Collection[UUID]
 ) -> list[DeadLetter]:
-    """Fold single records anew in place, each read model up to where it is; return what could not be taken in."""
+    """Fold single records anew in place, each read model up to where it is; return what could not be taken in.
+
+    Rows of theirs that no event makes are deleted, all of them where an id has no events.
+    """
     with store.batch() as transaction:
         positions = transaction.positions(models)
         return [

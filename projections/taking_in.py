@@ -60,13 +60,18 @@ def take_in(transaction: ReadTransaction, work: Work, *, fresh: bool = False) ->
 def refold(
     log: EventLog, transaction: ReadTransaction, model: ReadModel, streams: Collection[UUID], upto: int
 ) -> list[DeadLetter]:
-    """Fold whole streams anew up to a position, in place of the rows they have; return what could not be taken in."""
+    """Fold whole streams anew up to a position, in place of the rows they have; return what could not be taken in.
+
+    Rows that no event of these streams makes go too.
+    """
     decisions = projection_id(model.name)
     loaded = log.load([*streams, decisions])
     skips = Skips(loaded[decisions], upto)
     events = [event for stream in streams for event in loaded[stream] if event.position <= upto]
-    existing = transaction.load(model, _keys(model, events))
-    transaction.save(model, {}, existing.keys())
+    if model.keyed_by_stream:
+        transaction.delete(model, streams)
+    else:
+        transaction.save(model, {}, transaction.load(model, _keys(model, events)).keys())
     letters = take_in(transaction, [(model, [event for event in events if not skips.leave_out(event)])], fresh=True)
     transaction.heal(model, set(streams) - {letter.stream for letter in letters})
     transaction.set_aside(letters)

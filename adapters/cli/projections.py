@@ -96,7 +96,9 @@ def abort(*, as_json: AsJson = False) -> None:
     with opened() as app_:
         aborted = app_.shadows().abort()
     out.json({"aborted": aborted})
-    out.line("The rebuild is aborted." if aborted else "There was no rebuild to abort.")
+    out.line(
+        "The rebuild is aborted." if aborted else "There was no rebuild to abort: none was begun, or it has swapped."
+    )
 
 
 @app.command("drop-previous")

@@ -73,6 +73,9 @@ class Table:
         self.delete = sql.SQL(
             "DELETE FROM {table} AS kept USING unnest({keys}) AS touched ({key}) WHERE {same}"
         ).format(**parts)
+        self.delete_streams = sql.SQL("DELETE FROM {table} WHERE {stream} = ANY(%b)").format(
+            **parts, stream=sql.Identifier(model.key[0])
+        )
         self.copy = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)").format(**parts)
         self.copy_frozen = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY, FREEZE)").format(**parts)
 
@@ -295,6 +298,11 @@ class PostgresReadTransaction:
             found = json_cursor(self._connection).execute(table.load, _transposed(keys))
         rows = [table.row(values) for values in found]
         return {tuple(row[name] for name in model.key): row for row in rows}
+
+    def delete(self, model: ReadModel, streams: Collection[UUID]) -> None:
+        """Delete all rows of these streams, of a read model that is keyed by stream."""
+        table = self._store.table(self._connection, model)
+        self._connection.execute(table.delete_streams, [list(streams)])
 
     def save(self, model: ReadModel, rows: Mapping[Key, Row | None], existing: Collection[Key]) -> None:
         """Put these rows in the place of the existing ones; None deletes one."""

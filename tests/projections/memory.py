@@ -49,6 +49,11 @@ class MemoryReadStore:
         rows = self.rows[model.name]
         return deepcopy({key: rows[key] for key in keys if key in rows})
 
+    def delete(self, model: ReadModel, streams: Collection[UUID]) -> None:
+        rows = self.rows[model.name]
+        for key in [key for key in rows if key[0] in streams]:
+            del rows[key]
+
     def save(self, model: ReadModel, rows: Mapping[Key, Row | None], existing: Collection[Key]) -> None:
         for key in existing:
             del self.rows[model.name][key]

@@ -17,9 +17,10 @@ from domain.event import NewEvent, Recorded, Unreadable
 from domain.projection import EventSkipped, RestoreEvent, SkipEvent
 from domain.service import Dossier
 from domain.streams import projection_id
+from projections import migration_runs
 from projections.all import READ_MODELS
 from projections.follow import Batch, Pace, catch_up, follow, follow_batch, follow_round, wait_for
-from projections.read_model import ReadModel, Row, one_row_a_stream
+from projections.read_model import ReadModel, Row, keys_of, one_row_a_stream
 from projections.rebuild import Part, by_streams, fill, rebuild_records
 from tests.projections.histories import (
     FIRST,
@@ -38,6 +39,7 @@ from tests.projections.histories import (
     started,
 )
 from tests.projections.memory import MemoryReadStore
+from tests.support.examples import EVENTS, METADATA, RUN_ID, STREAM_ID
 
 
 class MemoryShadow:
@@ -384,3 +386,19 @@ def test_batches_hold_whole_streams_unless_they_are_too_long(lengths: list[int],
         assert fresh or len(streams) == 1
         assert len(batch) < size + longest
         seen |= streams
+
+
+def test_the_rows_of_a_read_model_keyed_by_stream_are_those_of_its_stream() -> None:
+    """By which `rebuild --only` deletes. One read model is keyed otherwise: an id that is a key there costs no row."""
+    events = [Recorded(STREAM_ID, 9, 9, topic, event, METADATA) for topic, event in EVENTS.items()]
+    streams = {
+        model.name: {key[0] for event in events if event.topic in model.topics for key in keys_of(model, event)}
+        for model in READ_MODELS
+    }
+    by_stream = {model.name for model in READ_MODELS if model.keyed_by_stream}
+    assert {name for name, found in streams.items() if found == {STREAM_ID}} == by_stream
+    assert streams.keys() - by_stream == {"migration_runs"}
+    store = MemoryReadStore([migration_runs.MODEL])
+    store.rows["migration_runs"][(RUN_ID,)] = {"run_id": RUN_ID}
+    rebuild_records(MemoryLog(), store, [migration_runs.MODEL], [RUN_ID])
+    assert store.rows["migration_runs"]

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from psycopg import sql
+from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
 from adapters.postgres import put_aside
@@ -23,7 +24,7 @@ from adapters.postgres import shadow as shadow_module
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore
-from adapters.postgres.shadow import PostgresShadows
+from adapters.postgres.shadow import PostgresShadow, PostgresShadows
 from domain.account import ChangeContact, RegisterAccount
 from domain.contexts import Context
 from domain.errors import DossierError, NotFound, RowsRefused, RunConflict, SchemaMismatch, StoreBusy
@@ -36,7 +37,7 @@ from projections import accounts, profiles
 from projections.all import READ_MODELS
 from projections.follow import catch_up, follow, follow_batch, wait_for
 from projections.read_model import Key, ReadModel, Row, Rows
-from projections.rebuild import Rebuilt, Watch, rebuild_records
+from projections.rebuild import Comparison, Level, Rebuilt, Watch, rebuild_records
 from projections.rebuild import rebuild as rebuild_shadow
 from tests.projections.histories import OPERATOR, START, Step, histories, metadata, opening, play
 from tests.support.sealing import master
@@ -311,25 +312,36 @@ def test_a_rebuild_while_writes_go_on_ends_equal(
 
 
 def test_the_last_events_are_caught_up_under_the_lock(
-    dossier: Dossier, store: PostgresEventStore, live: PostgresReadStore
+    dossier: Dossier, store: PostgresEventStore, live: PostgresReadStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    dossier.execute(RegisterAccount(account_id=uuid4()), actor=OPERATOR)
     catch_up(store, live, READ_MODELS)
+    enter, compare, stages, even = PostgresShadow.enter, PostgresShadow.compare, [], []
+
+    def entered(shadow: PostgresShadow, stage: str) -> None:
+        enter(shadow, stage)
+        stages.append(stage)
+
+    def compared(shadow: PostgresShadow, models: Sequence[ReadModel], level: Level) -> Sequence[Comparison]:
+        even.append(shadow.store.positions(models) == shadow.live.positions(models))
+        return compare(shadow, models, level)
+
+    monkeypatch.setattr(PostgresShadow, "enter", entered)
+    monkeypatch.setattr(PostgresShadow, "compare", compared)
 
     class Late(PostgresEventStore):
-        """Somebody writes, and is followed, after the rebuild took the head for the last time."""
-
-        heads = 0
+        """Somebody writes, and is followed, after the rebuild took the head for the last time before it holds locks."""
 
         def head(self) -> int:
             head = super().head()
-            self.heads += 1
-            if self.heads == 2:
+            if stages and stages[-1] in ("compare", "ready"):
                 dossier.execute(RegisterAccount(account_id=uuid4()), actor=OPERATOR)
                 catch_up(store, live, READ_MODELS)
             return head
 
     done = rebuild(Late(store.pool, master=master()), live)
     assert done.position == store.head()
+    assert even == [True]  # little is left to do while the live tables stand still
 
 
 def test_a_second_rebuild_at_the_same_time_is_refused(store: PostgresEventStore, live: PostgresReadStore) -> None:
@@ -411,6 +423,29 @@ def test_single_records_are_rebuilt_in_place(
     assert (names[wrong], names[left]) == ("Ada", "Eve")
     catch_up(store, live, READ_MODELS)
     assert [row["name"] for row in live.fetch(accounts.MODEL, account_id=wrong)] == ["later"]
+
+
+def test_rows_that_no_event_makes_go_with_the_record_that_is_rebuilt(
+    store: PostgresEventStore, live: PostgresReadStore
+) -> None:
+    play(store, opening(uuid4()))
+    catch_up(store, live, READ_MODELS)
+    before, nobody = contents(live), uuid4()
+    with live.pool.connection() as connection:
+        for table, condition, other in (
+            ("accounts.accounts", "true", {"account_id": str(nobody)}),
+            ("status_history.status_history", "owner_kind = 'case'", {"entry": 1, "is_active": False}),
+        ):
+            connection.execute(
+                f"INSERT INTO {table} SELECT (jsonb_populate_record(kept, %s)).* FROM {table} AS kept"
+                f" WHERE {condition} LIMIT 1",
+                [Jsonb(other)],
+            )
+    changed = contents(live)
+    assert [len(changed[name]) - len(before[name]) for name in ("accounts", "status_history")] == [1, 1]
+    (extra,) = [row for row in changed["status_history"] if row not in before["status_history"]]
+    assert rebuild_records(store, live, READ_MODELS, [nobody, extra["owner_id"]]) == []
+    assert contents(live) == before
 
 
 def test_what_a_table_refuses_halts_its_record_alone_live_and_rebuilt(
