@@ -1,7 +1,8 @@
 """Numbered changes of the schemas that hold what cannot be rebuilt: forward only, each carried out once, in order.
 
 The files are `schema/migrations/<area>/<number>_<name>.sql`; one that was released never changes. A schema remembers
-which it went through, and refuses to be touched by a release that knows fewer.
+which it went through, and refuses to be touched by a release that knows fewer. So a release that changes functions,
+which are made anew and not altered, adds a numbered change too, if only of a comment: older ones then leave them alone.
 """
 
 from __future__ import annotations

@@ -13,9 +13,11 @@ import pytest
 from psycopg import sql
 
 from adapters.bootstrap import Application, utc_now
+from adapters.postgres import read_store, store_schema
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
+from adapters.postgres.schema_migrations import changes
 from domain.access import Actor
 from domain.account import ChangeContact
 from domain.errors import SchemaMismatch
@@ -47,6 +49,19 @@ def events_id() -> UUID:
 
 def test_there_is_a_file_of_every_release() -> None:
     assert [path.name for path in RELEASES] == ["0.1.0.sql.gz"]
+
+
+def test_functions_that_changed_since_a_release_have_a_number_it_does_not_know(released: Application) -> None:
+    """Else that release would put its own over them again: add a numbered change, of a comment alone if need be."""
+    made = {("store", "store"): store_schema._FINGERPRINT, ("reader", "projections"): read_store._READER_DEFINITION}
+    with released.pool.connection() as connection:
+        for (schema, area), definition in made.items():
+            query = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace'), to_regclass(%s) IS NOT NULL"
+            row = connection.execute(query, [schema, f"{area}.migrations"]).fetchone()
+            assert row is not None
+            count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(area, "migrations"))
+            (known,) = (connection.execute(count).fetchone() or (0,)) if row[1] else (0,)
+            assert row[0] == definition or len(changes(area)) > known, schema
 
 
 def test_a_database_of_a_release_is_brought_up_to_this_one(released: Application) -> None:
