@@ -84,7 +84,7 @@ def _reader(app: Application) -> Callable[[], object]:
     """Return what reads an account with its active profile, or all profiles of an account; another one each time."""
     people = app.people(Actor.operator())
     ids: Iterator[UUID] = cycle([row["account_id"] for row in app.reads.fetch(accounts.MODEL)[:READ]])
-    reads = cycle([people.account, people.profiles_of])
+    reads: Iterator[Callable[[UUID], object]] = cycle([people.account, people.profiles_of])
 
     def read() -> object:
         found = next(reads)(next(ids))

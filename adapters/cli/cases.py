@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
-from adapters.cli.session import ActorOption, AsJson, Kind, id_option, opened, reading, record_of
+from adapters.cli.session import PAGE, ActorOption, AsJson, Kind, Limit, id_option, opened, reading, record_of
 from adapters.cli.statuses import UNDETERMINED, known_statuses
 from adapters.cli.times import duration, moment
 from adapters.postgres.case_queries import CaseFilters, CaseQueries, StatusTotal, Within
@@ -22,9 +22,6 @@ from domain.errors import NotFound
 from domain.wall_clock import local_day
 from projections import collectives
 from projections.read_model import Row
-
-PAGE: Final = 50
-LARGEST_PAGE: Final = 1000
 
 app = typer.Typer()
 
@@ -46,7 +43,7 @@ def cases(  # noqa: PLR0913 – an option each
     is_current: Annotated[
         bool | None, typer.Option("--current/--closed", help="Only current ones, or only closed ones.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST_PAGE, help="How many a page holds.")] = PAGE,
+    limit: Limit = PAGE,
     after: Annotated[str | None, id_option("--after", "Those after this case, by id.")] = None,
     actor: ActorOption = None,
     as_json: AsJson = False,

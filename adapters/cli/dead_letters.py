@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Annotated, Final
 from uuid import UUID
@@ -10,7 +11,7 @@ import typer
 
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
-from adapters.cli.session import ActorOption, AsJson, RecordId, acting, opened, record_of
+from adapters.cli.session import ActorOption, AsJson, Limit, RecordId, acting, opened, record_of
 from adapters.postgres.dead_letters import KeptLetter, kept_letters
 from domain.access import Actor
 from domain.errors import InvalidCommand, NotFound
@@ -22,6 +23,7 @@ app = typer.Typer(help="Events a table could not take in: their records stand st
 
 FINDINGS: Final = 1
 AT_ONCE: Final = 200
+PAGE: Final = 100
 _MODELS: Final = {model.name: model for model in READ_MODELS}
 _COLUMNS: Final = ("read_model", "stream", "version", "topic", "error", "attempts", "failed_at")
 
@@ -41,18 +43,25 @@ Model = Annotated[
 def list_letters(
     *,
     model: Model = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    limit: Limit = PAGE,
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="POSITION:MODEL", help="Those after this one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the records that stand still, each with the event that halts it and why; exit code 1 if there are any."""
-    out = Output(as_json=as_json)
+    out, last = Output(as_json=as_json), _placed(after)
     with opened() as app_:
-        found = kept_letters(app_.reads, read_models=_names(model), limit=limit)
-    out.json({"dead_letters": [letter._asdict() for letter in found]})
-    if not found:
-        out.line("There are none: every record is up to date.")
+        found = kept_letters(app_.reads, read_models=_names(model), limit=limit + 1, after=last)
+    page = found[:limit]
+    further = f"{page[-1].position}:{page[-1].read_model}" if len(found) > limit else None
+    out.json({"dead_letters": [letter._asdict() for letter in page], "next": further})
+    if not page:
+        out.line("There are no more." if after else "There are none: every record is up to date.")
         return
-    out.table(_COLUMNS, [[getattr(letter, name) for name in _COLUMNS] for letter in found])
+    out.table(_COLUMNS, [[getattr(letter, name) for name in _COLUMNS] for letter in page])
+    if further:
+        out.line(f"There are more: the same with `--after {further}` gives the next page.")
     out.next("mend what is wrong, then `dossier projections dead-letters retry`; or `… skip ID --reason TEXT`")
     raise typer.Exit(FINDINGS)
 
@@ -127,6 +136,15 @@ def _letter(app_: Application, stream: UUID, model: str | None) -> KeptLetter:
         names = ", ".join(letter.read_model for letter in found)
         raise InvalidCommand(f"{stream} stands still in {names}", field="model", hint="name one with --model")
     return found[0]
+
+
+def _placed(after: str | None) -> tuple[int, str] | None:
+    if after is None:
+        return None
+    parts = re.fullmatch(r"([0-9]{1,18}):(\w+)", after)
+    if parts is None or parts[2] not in _MODELS:
+        raise typer.BadParameter(f"{after!r} is not POSITION:MODEL, as the page before gave it")
+    return int(parts[1]), parts[2]
 
 
 def _names(model: str | None) -> list[str]:

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from adapters.cli.output import Output, shortened
-from adapters.cli.session import ActorOption, AsJson, id_option, opened, reading
+from adapters.cli.session import PAGE, ActorOption, AsJson, Limit, id_option, opened, reading
 from adapters.postgres.people_queries import ProfileFilters
 from domain import access
 from domain.contexts import CONTEXTS, Context
@@ -18,11 +18,8 @@ from domain.kinds import KINDS, kind_named
 from domain.profile import Verification
 from projections.read_model import Row
 
-PAGE: Final = 50
-LARGEST_PAGE: Final = 1000
 _COLUMNS: Final = ("profile_id", "account_id", "completeness", "verification", "fields")
 
-Limit = Annotated[int, typer.Option("--limit", min=1, max=LARGEST_PAGE, help="How many a page holds.")]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="FIELD=VALUE", help="With this value; of a list, with this item. Repeatable."),

@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from adapters.bootstrap import Application, application
+from adapters.postgres.case_queries import LARGEST_PAGE
 from adapters.postgres.pool import PATIENCE
 from adapters.settings import load_settings
 from domain import access
@@ -94,6 +95,8 @@ ActingAs = Annotated[
         help="The account that acts; else DOSSIER_ACTOR, else the local operator, who is an auditor.",
     ),
 ]
+PAGE: Final = 50
+Limit = Annotated[int, typer.Option("--limit", min=1, max=LARGEST_PAGE, help="How many a page holds.")]
 RecordId = Annotated[
     str, typer.Argument(metavar="ID", help="A UUID, or legacy:SYSTEM/TABLE/KEY.", callback=_well_formed)
 ]

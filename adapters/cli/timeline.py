@@ -10,9 +10,10 @@ import typer
 
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
-from adapters.cli.session import ActorOption, AsJson, RecordId, opened, reading, record_of
+from adapters.cli.session import ActorOption, AsJson, Limit, RecordId, opened, reading, record_of
 from adapters.cli.statuses import UNDETERMINED
 from adapters.cli.times import KnownAt, duration, known_at_moment
+from adapters.postgres.case_queries import LARGEST_PAGE
 from domain.access import Permissions
 from domain.errors import NotFound
 from projections import accounts, status_history
@@ -20,7 +21,7 @@ from projections.as_of import rows_known_at
 from projections.read_model import Row
 
 _KINDS: Final = ("case", "profile", "billing")
-_ORDER: Final = ("active_from", "place", "entry")
+_ORDER: Final = itemgetter("active_from", "place", "entry")
 
 
 def timeline(
@@ -28,6 +29,10 @@ def timeline(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Superseded entries too.")] = False,
     known_at: KnownAt = None,
+    limit: Limit = LARGEST_PAGE,
+    after: Annotated[
+        int | None, typer.Option("--after", metavar="ENTRY", min=1, max=2**31 - 1, help="Those after this entry.")
+    ] = None,
     actor: ActorOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,17 +49,38 @@ def timeline(
                 f"{stream} has no status history", field="id", hint="a case, a profile or a billing account has one"
             )
         if at is None:
-            entries = app.cases(who).timeline(stream)
+            last = app.find(status_history.MODEL, (stream, after), who) if after else None
+            found = app.cases(who).timeline(stream, limit + 1, _place(last, after))
         else:
-            entries = sorted(rows_known_at(status_history.MODEL, events, at), key=itemgetter(*_ORDER))
+            entries = sorted(rows_known_at(status_history.MODEL, events, at), key=_ORDER)
+            start = _place(next((entry for entry in entries if entry["entry"] == after), None), after)
+            found = [entry for entry in entries if start is None or _ORDER(entry) > start][: limit + 1]
+    entries = found[:limit]
+    further = entries[-1]["entry"] if len(found) > limit else None
     shown = [entry for entry in entries if everything or not entry["superseded"]]
-    out.json({"record": stream, "kind": kind, "known_at": at, "entries": shown})
-    _print(out, f"{kind} {stream}", shown, now)
+    out.json({"record": stream, "kind": kind, "known_at": at, "entries": shown, "next": further})
+    if not entries:
+        out.line(
+            "There are no more." if after else f"The status of {kind} {stream} was never set: it is {UNDETERMINED}."
+        )
+    if shown:
+        _print(out, f"{kind} {stream}", shown, now)
+    if further:
+        out.line(f"There are more: the same with `--after {further}` gives the next page.")
     if hidden := len(entries) - len(shown):
         out.line(f"{hidden} superseded {'entry is' if hidden == 1 else 'entries are'} not shown.")
         out.next(f"`dossier timeline {stream} --all` shows them")
     else:
         out.next(f"`dossier history {stream}` shows the events behind it")
+
+
+def _place(last: Row | None, after: int | None) -> Any:
+    """Return where in the order the entry stands that a page begins after; raises NotFound."""
+    if after is None:
+        return None
+    if last is None:
+        raise NotFound(f"there is no entry {after}", field="after", hint="the page before said which it ends with")
+    return _ORDER(last)
 
 
 def _owner(app: Application, record_id: str, permissions: Permissions) -> Any:
@@ -64,9 +90,6 @@ def _owner(app: Application, record_id: str, permissions: Permissions) -> Any:
 
 
 def _print(out: Output, title: str, entries: list[Row], now: datetime) -> None:
-    if not entries:
-        out.line(f"The status of {title} was never set: it is {UNDETERMINED}.")
-        return
     columns = ["entry", "status", "from", "to", "for", "who", "notes"]
     dated = any(entry["date_text"] for entry in entries)
     marked = any(entry["superseded"] for entry in entries)

@@ -23,6 +23,7 @@ from projections import cases, collectives, companies, company_members, migratio
 from projections.read_model import ReadModel, Row
 
 QUERY_FILES: Final = files("adapters.postgres") / "queries"
+LARGEST_PAGE: Final = 1000
 SYSTEM: Final = "cases"
 CASE_TABLE: Final = "individualProcesses"
 """The legacy table that becomes cases."""
@@ -88,9 +89,16 @@ class CaseQueries:
         """Return the companies an account is a current member of."""
         return frozenset(company for (company,) in self._values("companies_of", {"account": account}))
 
-    def timeline(self, owner: UUID) -> list[Row]:
-        """Return the status history of a case or profile, in order, superseded entries included."""
-        return self._rows(status_history.MODEL, "timeline", {"owner": owner})
+    def timeline(
+        self, owner: UUID, limit: int = LARGEST_PAGE, after: tuple[datetime, int, int] | None = None
+    ) -> list[Row]:
+        """Return a page of the status history of a case or profile, in order, superseded entries included.
+
+        `after` is `active_from`, `place` and `entry` of the last one of the page before.
+        """
+        active_from, place, entry = after or (None, None, None)
+        given = {"owner": owner, "limit": limit, "active_from": active_from, "place": place, "entry": entry}
+        return self._rows(status_history.MODEL, "timeline", given)
 
     def status_as_of(self, owner: UUID, at: datetime) -> Row | None:
         """Return the entry that was in force at a time, as it is known now; None where there was none yet."""

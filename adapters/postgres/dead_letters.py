@@ -33,16 +33,22 @@ def kept_letters(
     read_models: Sequence[str],
     streams: Sequence[UUID] | None = None,
     limit: int | None = None,
+    after: tuple[int, str] | None = None,
 ) -> list[KeptLetter]:
-    """Return dead letters by position."""
+    """Return dead letters by position and read model; `after` is both of the last one of the page before."""
+    position, model = after or (None, None)
     query = sql.SQL(
         "SELECT {} FROM {} WHERE read_model = ANY(%(models)s)"
-        " AND (%(streams)s::uuid[] IS NULL OR stream = ANY(%(streams)s)) ORDER BY position, read_model LIMIT %(limit)s"
+        " AND (%(streams)s::uuid[] IS NULL OR stream = ANY(%(streams)s))"
+        " AND (%(position)s::bigint IS NULL OR (position, read_model) > (%(position)s::bigint, %(model)s::text))"
+        " ORDER BY position, read_model LIMIT %(limit)s"
     ).format(sql.SQL(", ").join(map(sql.Identifier, KeptLetter._fields)), reads.dead_letters)
     values: dict[str, Any] = {
         "models": list(read_models),
         "streams": None if streams is None else list(streams),
         "limit": limit,
+        "position": position,
+        "model": model,
     }
     with translated(), reads.pool.connection() as connection:
         return [KeptLetter(*row) for row in connection.execute(query, values)]

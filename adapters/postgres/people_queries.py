@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -14,7 +15,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from adapters.postgres.case_queries import query_sql
+from adapters.postgres.case_queries import LARGEST_PAGE, query_sql
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import PostgresReadStore, json_cursor
 from adapters.postgres.readers import Readers
@@ -70,9 +71,16 @@ class PeopleQueries:
         profile = active.row(values[width:])
         return mine.row(values[:width]), profile if profile["profile_id"] else None
 
-    def profiles_of(self, account: UUID) -> list[Row]:
-        """Return all profiles of an account, the oldest first."""
-        return [row for row, _ in self._rows(profiles.MODEL, "profiles_of", {"account": account})]
+    def profiles_of(
+        self, account: UUID, limit: int = LARGEST_PAGE, after: tuple[datetime, UUID] | None = None
+    ) -> list[Row]:
+        """Return a page of the profiles of an account, the oldest first.
+
+        `after` is `created_at` and id of the last one of the page before.
+        """
+        created_at, last = after or (None, None)
+        given = {"account": account, "limit": limit, "created_at": created_at, "after": last}
+        return [row for row, _ in self._rows(profiles.MODEL, "profiles_of", given)]
 
     def profiles(self, filters: ProfileFilters, limit: int) -> list[Row]:
         """Return a page of the profiles of a kind, in the order of their ids."""

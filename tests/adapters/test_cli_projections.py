@@ -226,6 +226,10 @@ def test_dead_letters_are_seen_retried_and_skipped(app: Application, monkeypatch
     assert "secret" not in result.out + result.err
     letters = {letter["stream"]: letter for letter in result.json["dead_letters"]}
     assert letters.keys() == {str(stream) for stream in broken}
+    first = found("projections", "dead-letters", "list", "--limit", 1)
+    second = found("projections", "dead-letters", "list", "--limit", 1, "--after", first["next"])
+    assert [*first["dead_letters"], *second["dead_letters"]] == result.json["dead_letters"]
+    assert (second["next"], cli("projections", "dead-letters", "list", "--after", "x:accounts").code) == (None, 2)
     letter = letters[str(broken[0])]
     assert (letter["read_model"], letter["version"], letter["topic"]) == ("accounts", 1, "account.registered")
     assert letter["error"].endswith("the stored body does not fit account.registered (ValidationError)")

@@ -215,7 +215,7 @@ def test_explain_names_the_legacy_source_and_the_conflict(world: World) -> None:
 
 def test_timeline_in_order_with_durations(world: World) -> None:
     found = fine("timeline", world.case)
-    assert found.keys() == {"record", "kind", "known_at", "entries"}
+    assert found.keys() == {"record", "kind", "known_at", "entries", "next"}
     assert (found["record"], found["kind"], found["known_at"]) == (str(world.case), "case", None)
     entries = found["entries"]
     assert [(entry["entry"], entry["status"], entry["is_active"]) for entry in entries] == [
@@ -252,6 +252,15 @@ def test_timeline_hides_superseded_entries_unless_asked(world: World) -> None:
     assert "2 superseded entries are not shown." in text
     assert "by entry 3" not in text
     assert re.search(r"em_preparacao .* by entry 3", cli("timeline", case, "--all").out)
+    for known_at in ((), ("--known-at", world.app.events.head())):
+        paged: list[object] = []
+        last: tuple[object, ...] = ()
+        while last != ("--after", None):
+            page = fine("timeline", case, "--all", "--limit", 1, *last, *known_at)
+            paged, last = [*paged, *page["entries"]], ("--after", page["next"])
+        assert paged == everything
+        assert refused("timeline", case, "--after", 17, *known_at)[1]["field"] == "after"
+    assert "`--after 2`" in cli("timeline", case, "--limit", 1).out
     known = fine("timeline", case, "--known-at", opened.position)
     assert [(entry["status"], entry["superseded"]) for entry in known["entries"]] == [("em_preparacao", False)]
     assert known["known_at"] == opened.position

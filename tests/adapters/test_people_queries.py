@@ -160,6 +160,19 @@ def test_profiles_are_filtered_and_paged(people: People) -> None:
     assert paged == whole == sorted(whole)
 
 
+def test_profiles_of_an_account_are_paged_the_oldest_first(people: People) -> None:
+    account, first, second = (uuid4() for _ in range(3))
+    people.app.dossier.execute(RegisterAccount(account_id=account), actor=OPERATOR)
+    for profile, kind in ((first, "dancer"), (second, "choreographer")):
+        people.app.dossier.execute(CreateProfile(account_id=account, profile_id=profile, kind=kind), actor=OPERATOR)
+    people.app.catch_up()
+    asks = people.asks(account)
+    (oldest,) = asks.profiles_of(account, 1)
+    assert oldest["profile_id"] == first
+    rest = asks.profiles_of(account, after=(oldest["created_at"], first))
+    assert (_ids(rest), asks.profiles_of(account, after=(rest[0]["created_at"], second))) == ([second], [])
+
+
 # --- SQL by hand ----------------------------------------------------------------------------------------------------
 
 
