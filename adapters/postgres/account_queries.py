@@ -22,9 +22,12 @@ def accounts_with(reads: PostgresReadStore, contact: Contact, value: str) -> lis
 
     More than one is possible: an email or phone tells accounts apart only as far as people kept it that way.
     """
-    query = sql.SQL(query_sql(f"accounts_by_{contact}")).format(
-        **{_TABLE: sql.Identifier(reads.schema(_TABLE), _TABLE)}
-    )
     with translated(), reads.pool.connection() as connection:
-        found = connection.execute(query, {"value": normal_text(value)}).fetchall()
+        found = connection.execute(contact_query(reads, contact), {"value": normal_text(value)}).fetchall()
     return [account for (account,) in found]
+
+
+def contact_query(reads: PostgresReadStore, contact: Contact) -> sql.Composed:
+    """Return the statement that looks an email or phone up."""
+    table = sql.Identifier(reads.schema(_TABLE), _TABLE)
+    return sql.SQL(query_sql(f"accounts_by_{contact}")).format(**{_TABLE: table})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -22,7 +21,6 @@ from domain.account import DeactivateAccount, GrantRole, RegisterAccount
 from domain.contexts import Context
 from domain.intent import DeclareIntent
 from domain.profile import ArchiveProfile, CreateProfile, UpdateProfile
-from projections import intents, profiles
 from projections.all import READ_MODELS
 from tests.support.application import application_at
 from tests.support.case_world import OPERATOR, World, populated
@@ -285,71 +283,3 @@ def test_a_statement_sees_the_same_rows_before_across_and_after_a_swap(
         assert {table: by_hand.execute(f"FETCH of_{table}").fetchone() for table in TABLES} == at_rest
     assert counted() == at_rest
     assert _ids(people.asks(people.bea).profiles_of(people.bea)) == [people.bea_profile]
-
-
-# --- which index ----------------------------------------------------------------------------------------------------
-
-MANY: Final = 100_000
-_GENERATED: Final = """
-INSERT INTO profiles.profiles (
-    profile_id, account_id, kind, fields, completeness, missing, outside_vocabulary, verification, archived, conflicts,
-    search_words, created_at, updated_at, origin, version, position, recorded_at
-) SELECT
-    md5('profile' || n)::uuid, md5('account' || n / 2)::uuid,
-    CASE WHEN n % 50 = 0 THEN 'choreographer' ELSE 'dancer' END,
-    jsonb_build_object('city', 'city ' || n % 997, 'skills', jsonb_build_array('skill ' || n % 499)), n % 101,
-    '{}', '{}', 'unverified', n % 20 = 0, '{}', ARRAY['name ' || n, 'city' || n % 997],
-    now(), now(), 'live', 1, n, now()
-    FROM generate_series(1, %(many)s) AS n;
-INSERT INTO intents.intents (
-    intent_id, account_id, context, status, fields, completeness, missing, outside_vocabulary, created_at, updated_at,
-    origin, version, position, recorded_at
-) SELECT
-    md5('intent' || n)::uuid, md5('account' || n)::uuid, (ARRAY['romantic', 'friendship', 'service'])[1 + n % 3],
-    'declared', jsonb_build_object('service_type', 'offering'), 50, '{}', '{}', now(), now(), 'live', 1, n, now()
-    FROM generate_series(1, %(many)s) AS n;
-ANALYZE profiles.profiles; ANALYZE intents.intents;
-"""
-NO_FILTER: Final = dict.fromkeys(("fields", "verification", "at_least", "archived", "after", "rank"))
-PLANS: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
-    "profiles of an account": ("profiles_of", {"account": UUID(int=5)}, "profiles_account"),
-    "a page of a kind": ("profiles_by_kind", {"kind": "choreographer", "after": UUID(int=9)}, "profiles_kind"),
-    "a kind by fields": (
-        "profiles_by_kind",
-        {"kind": "dancer", "fields": '{"city": "city 5", "skills": ["skill 7"]}'},
-        "profiles_fields",
-    ),
-    "a search": ("profiles_found", {"kind": "dancer", "text": "city77"}, "profiles_search"),
-    "intents of a context": ("intents_in", {"context": "service", "status": "declared"}, "intents_context"),
-}
-
-
-@pytest.fixture(scope="module")
-def crowded(make_database: Any) -> Iterator[tuple[Application, psycopg.Connection[Any]]]:
-    """An application over big tables, and a connection whose planner may read tables whole if it likes."""
-    url = make_database()
-    with application_at(url) as app, psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_GENERATED.replace("%(many)s", str(MANY)))
-        assert connection.execute("SHOW enable_seqscan").fetchone() == ("on",)
-        yield app, connection
-
-
-@pytest.mark.parametrize("own", [None, UUID(int=7)])
-@pytest.mark.parametrize("name", PLANS)
-def test_each_query_uses_an_index(
-    name: str, own: UUID | None, crowded: tuple[Application, psycopg.Connection[Any]]
-) -> None:
-    app, connection = crowded
-    statement, values, index = PLANS[name]
-    with app.pool.connection() as pooled:
-        model = intents.MODEL if statement == "intents_in" else profiles.MODEL
-        query = app.people(OPERATOR).statement(pooled, statement, model)
-    with connection.transaction():
-        if own is not None:
-            connection.execute(f"SET LOCAL ROLE {READER}")
-            connection.execute("SELECT set_config('dossier.session', %s, true)", [app.readers.admit(OPERATOR)])
-        given = {**NO_FILTER, "own": own, "limit": 51, **values}
-        plan = "\n".join(line for (line,) in connection.execute(b"EXPLAIN " + query, given))
-    assert "Seq Scan" not in plan, plan
-    if own is None:
-        assert index in re.findall(r"(?:using|Index Scan on) (\w+)", plan), plan
