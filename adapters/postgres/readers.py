@@ -28,6 +28,7 @@ from projections.read_model import ReadModel
 
 LASTS: Final = timedelta(hours=1)
 _SCHEMA: Final = "reader"
+_BECOME: Final = "SELECT set_config('role', %s, true), set_config('dossier.session', %s, true)"
 _CLOSED: Final = """
     SELECT name FROM unnest(%(schemas)s::text[]) AS name
     WHERE to_regnamespace(quote_ident(name)) IS NOT NULL AND NOT has_schema_privilege(%(reader)s, name, 'USAGE')
@@ -109,8 +110,7 @@ class Readers:
             if secret is None:
                 connection.execute("SET TRANSACTION READ ONLY")
             else:
-                connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(READER)))
-                connection.execute("SELECT set_config('dossier.session', %s, true)", [secret])
+                connection.execute(_BECOME, [READER, secret])
             yield connection
 
     def _secret_of(self, actor: Actor) -> str:

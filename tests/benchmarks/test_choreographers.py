@@ -13,7 +13,7 @@ from benchmarks.choreographers import GATES, People
 
 def _who(kind: str, answer: Any) -> list[Any]:
     match kind:
-        case "with_profile":
+        case "with_profile" | "own_with_profile":
             return [answer[0]["account_id"]] if isinstance(answer, tuple) else [answer[0]["user_id"]]
         case "search":
             return [found.row["account_id"] if hasattr(found, "row") else found["user_id"] for found in answer]
