@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from adapters.bootstrap import Application
-from adapters.legacy.json_lines import open_export
 from adapters.migration import Migration, plan, run, verify
 from adapters.samples.caregivers import TABLES, write_sample
 from adapters.samples.caregivers.oddities import SLOTS, SPLIT
@@ -21,11 +20,10 @@ from domain.access import Actor
 from domain.billing import CancelSubscription
 from domain.conversation import MessageRole, RecordMessage
 from domain.streams import conversation_id
-from migrations_replay.bundle import BundleIndex
 from migrations_replay.systems.caregivers import SYSTEM
 from tests.support.application import watch
 from tests.support.legacy_caregivers import ACCOUNT_ID, user
-from tests.support.reports import BAD, truth_of
+from tests.support.reports import BAD, derived_classes, true_classes
 
 
 @pytest.fixture
@@ -58,18 +56,7 @@ def test_sampled_users_are_migrated_proven_and_left_alone_when_repeated(
 
 def test_every_leaf_of_a_sample_ends_in_the_class_the_truth_says(tmp_path: Path) -> None:
     write_sample(tmp_path, 120, 12)
-    truth = truth_of(tmp_path)
-    with open_export(tmp_path) as source:
-        found = {
-            (table, str(record.record.line)): record.classes
-            for bundle in BundleIndex(source, SYSTEM)
-            for (table, _), record in SYSTEM.derive(bundle).records.items()
-        }
-    said = {(table, line): classes for table, lines in truth["classes"].items() for line, classes in lines.items()}
-    assert {where: said[where] for where in found} == found
-    assert {name for (table, line) in said.keys() - found.keys() for name in said[table, line].values()} <= {
-        "quarantined"
-    }
+    assert derived_classes(tmp_path, SYSTEM) == true_classes(tmp_path)
 
 
 @pytest.mark.parametrize("layout", ["json_lines", "convex"])

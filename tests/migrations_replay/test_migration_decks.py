@@ -30,7 +30,7 @@ from projections import billing_accounts, profiles
 from tests.migrations_replay.test_decks import FINAL
 from tests.support.application import application_at, tables, watch
 from tests.support.legacy_decks import OTHER, ROW, USER, account_of, row
-from tests.support.reports import BAD, is_counted_as, truth_of
+from tests.support.reports import BAD, derived_classes, is_counted_as, true_classes, truth_of
 
 
 @pytest.mark.parametrize(("users", "seed"), [(60, 4), pytest.param(1000, 5, marks=pytest.mark.soak)])
@@ -40,10 +40,7 @@ def test_sampled_people_are_migrated_proven_and_left_alone_when_repeated(
     sums = write_sample(tmp_path, users, seed)
     assert {f"{group}.{name}" for group, oddities in GROUPS.items() for name in oddities} <= sums.oddities.keys()
     truth = truth_of(tmp_path)
-    with open_source(tmp_path, SYSTEM.tables) as source:
-        index = BundleIndex(source, SYSTEM)
-        for record in (found for bundle in index for found in SYSTEM.derive(bundle).records.values()):
-            assert record.classes == truth["classes"][record.record.table][str(record.record.line)]
+    assert derived_classes(tmp_path, SYSTEM) == true_classes(tmp_path)
     migration = Migration.of("decks", tmp_path)
     with application_at(make_database()) as app:
         report = run(app, migration, watch)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from adapters.bootstrap import Application
-from adapters.legacy.json_lines import open_export
 from adapters.migration import Migration, run, verify
 from adapters.samples.talent import FORMS, PLANTED, write_sample
 from adapters.samples.truth import CLASSES
@@ -18,11 +17,10 @@ from adapters.taken_in import rollback, to_legacy
 from domain.access import Actor
 from domain.account import SwitchActiveProfile
 from domain.profile import UpdateProfile
-from migrations_replay.bundle import BundleIndex
 from migrations_replay.systems.talent import SYSTEM
 from projections import items, profiles
 from tests.support.application import watch
-from tests.support.reports import BAD, is_counted_as, truth_of
+from tests.support.reports import BAD, derived_classes, is_counted_as, true_classes, truth_of
 
 
 def _failed(report: dict[str, Any]) -> list[str]:
@@ -45,11 +43,7 @@ def test_one_seed_gives_one_sample_that_holds_every_oddity_and_adds_up(tmp_path:
 @pytest.mark.parametrize("users", [PLANTED, pytest.param(1000, marks=pytest.mark.soak)])
 def test_every_leaf_ends_in_the_class_the_truth_says(users: int, tmp_path: Path) -> None:
     write_sample(tmp_path, users, 11)
-    classes = truth_of(tmp_path)["classes"]
-    with open_export(tmp_path) as source:
-        for bundle in BundleIndex(source, SYSTEM):
-            for record in SYSTEM.derive(bundle).records.values():
-                assert record.classes == classes[record.record.table][str(record.record.line)]
+    assert derived_classes(tmp_path, SYSTEM) == true_classes(tmp_path)
 
 
 @pytest.mark.timeout(600)
