@@ -106,13 +106,13 @@ class PutAside:
                     with connection.transaction():
                         connection.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
                         _drop_ours(connection, schema, name)
-                except errors.LockNotAvailable:
+                except (errors.LockNotAvailable, errors.DeadlockDetected):
                     error = f"a reader's transaction is still open on tables of before a swap, in schema {schema}"
                     left.append(StoreBusy(error, hint="end it or wait; then `dossier projections drop-previous`"))
                 except errors.DependentObjectsStillExist as refused:
                     what = str(refused.diag.message_detail).replace("\n", "; ")
                     error = f"something of yours depends on tables of before a swap, in schema {schema}: {what}"
-                    hint = "make it anew on the live tables and drop it here; then `dossier projections drop-previous`"
+                    hint = "make it anew on the live tables, or drop it; then `dossier projections drop-previous`"
                     left.append(SchemaMismatch(error, hint=hint))
         return left
 

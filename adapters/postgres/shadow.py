@@ -307,6 +307,8 @@ class PostgresShadow:
         try:
             with self.store.pool.connection() as connection, connection.transaction():
                 connection.execute("SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL enable_seqscan = on")
+                # The server may still be at an index for an earlier rebuild that was killed.
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE_WITH_WORKERS])
                 self.store.make_indexes(connection, [model])
                 connection.execute(sql.SQL("ANALYZE {}").format(self.store.table(connection, model).name))
                 self.store.place(connection, [model], head)
