@@ -32,8 +32,7 @@ SELECT relname FROM pg_class
 WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND relkind = 'r'
     AND (relname = %(name)s OR %(name)s = %(notes)s)
 """
-
-
+# Read under the followers' lock: views alone, which are what people make; dropping finds out about everything.
 _VIEWS: Final = """
 SELECT DISTINCT ev_class::regclass::text
 FROM pg_rewrite JOIN pg_depend ON classid = 'pg_rewrite'::regclass AND objid = pg_rewrite.oid
