@@ -130,6 +130,7 @@ def upgrade(
         app_.migrate()
         outdated, shadows = app_.outdated(), app_.shadows(workers)
         if not outdated:
+            app_.open_to_readers()
             out.json({"models": [], "swapped": False})
             out.line("Every table is of this release.")
             return

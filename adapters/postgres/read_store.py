@@ -150,9 +150,17 @@ class PostgresReadStore:
     def make_indexes(self, connection: Conn, models: Sequence[ReadModel]) -> None:
         """Make keys, constraints and indexes, and say who may read which rows."""
         for model in models:
-            _, _, readers = _definition(model)
             self.define(connection, model.name, index_definition(model))
-            self.define(connection, model.name, readers)
+            self.say_who_reads(connection, model)
+
+    def say_who_reads(self, connection: Conn, model: ReadModel) -> None:
+        """Give a table the policies of this release, in the place of those it has."""
+        table = sql.Identifier(self.schema(model.name), model.name)
+        connection.execute(sql.SQL("DROP POLICY IF EXISTS readers ON {}").format(table))
+        self.define(connection, model.name, _definition(model)[2])
+        connection.execute(
+            sql.SQL("COMMENT ON POLICY readers ON {} IS {}").format(table, sql.Literal(policies_of(model)))
+        )
 
     def define(self, connection: Conn, name: str, definition: LiteralString) -> None:
         """Carry out a definition in the schema of that name."""
@@ -385,6 +393,11 @@ def _define_readers(connection: Conn) -> None:
     if defined != (_READER_DEFINITION,):
         connection.execute(schema_sql("reader"))
         connection.execute(sql.SQL("COMMENT ON SCHEMA reader IS {}").format(sql.Literal(_READER_DEFINITION)))
+
+
+def policies_of(model: ReadModel) -> str:
+    """Return what tells the policies of a model's table in this release from others."""
+    return f"dossier policies {hashlib.sha256(_definition(model)[2].encode()).hexdigest()[:16]}"
 
 
 def index_definition(model: ReadModel) -> LiteralString:

@@ -21,7 +21,7 @@ from psycopg_pool import ConnectionPool
 from adapters.errors import translated
 from adapters.postgres.embedded import ACTIVITY_HIDDEN, HIDE_ACTIVITY, READER
 from adapters.postgres.pool import Conn
-from adapters.postgres.read_store import PostgresReadStore
+from adapters.postgres.read_store import PostgresReadStore, policies_of
 from domain.access import Actor, Permissions
 from domain.errors import ConfigurationInvalid
 from projections.read_model import ReadModel
@@ -34,6 +34,16 @@ _CLOSED: Final = """
     WHERE to_regnamespace(quote_ident(name)) IS NOT NULL AND NOT has_schema_privilege(%(reader)s, name, 'USAGE')
 """
 
+_UNGUARDED: Final = """
+    SELECT wanted.name
+    FROM unnest(%(schemas)s::text[], %(names)s::text[], %(policies)s::text[]) AS wanted (schema, name, policies)
+    WHERE to_regclass(format('%%I.%%I', wanted.schema, wanted.name)) IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid
+        WHERE polrelid = to_regclass(format('%%I.%%I', wanted.schema, wanted.name)) AND relrowsecurity
+            AND obj_description(pg_policy.oid, 'pg_policy') = wanted.policies
+    )
+"""
+
 
 def provision(reads: PostgresReadStore, models: Sequence[ReadModel]) -> None:
     """Make the reader's role if it is not there, and let it read the tables; raises ConfigurationInvalid."""
@@ -41,6 +51,7 @@ def provision(reads: PostgresReadStore, models: Sequence[ReadModel]) -> None:
     with translated(), reads.pool.connection() as connection:
         _make_role(connection)
         _hide_activity(connection)
+        _guard(reads, connection, models)
         schemas = {reads.schema(model.name): model.name for model in models}
         closed = connection.execute(_CLOSED, {"schemas": [*schemas, _SCHEMA], "reader": READER}).fetchall()
         for (name,) in closed:
@@ -49,6 +60,21 @@ def provision(reads: PostgresReadStore, models: Sequence[ReadModel]) -> None:
                 table = sql.Identifier(name, schemas[name])
                 connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(table, role))
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role))
+
+
+def _guard(reads: PostgresReadStore, connection: Conn, models: Sequence[ReadModel]) -> None:
+    """Give tables the policies of this release: one whose rows are as they were may be of a release with others."""
+    wanted = {
+        "schemas": [reads.schema(model.name) for model in models],
+        "names": [model.name for model in models],
+        "policies": [policies_of(model) for model in models],
+    }
+    unguarded = {name for (name,) in connection.execute(_UNGUARDED, wanted)}
+    for model in models:
+        if model.name in unguarded:
+            with connection.transaction():  # one each: several locked tables could wait for a reader in a circle
+                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('dossier readers', 0))")
+                reads.say_who_reads(connection, model)
 
 
 def _make_role(connection: Conn) -> None:

@@ -257,4 +257,6 @@ def test_what_the_queries_find_on_big_tables(who: Actor, crowded: Crowded) -> No
     assert queries.companies_of(generated_id("account", 7)) == {COMPANY}
     current = [row["case_id"] for row in queries.page(CaseFilters(is_current=True), 1000, within)]
     assert current == sorted(generated_id("case", n) for n in direct | joint if n % 5 < 4)
+    if who is CLIENT:
+        assert queries.totals(local_day(NOW))["total"] == len(direct | joint)
     assert len(queries.timeline(generated_id("case", 7))) == 10

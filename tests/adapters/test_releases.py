@@ -14,6 +14,7 @@ from psycopg import sql
 
 from adapters.bootstrap import Application, utc_now
 from adapters.postgres import read_store, store_schema
+from adapters.postgres.embedded import READER
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.pool import open_pool
 from adapters.postgres.read_store import PostgresReadStore
@@ -77,6 +78,12 @@ def test_a_database_of_a_release_is_brought_up_to_this_one(released: Application
     }
     if outdated:
         app.rebuild(outdated)
+    app.initialise()
+    with app.pool.connection() as connection, connection.transaction():  # also tables that are as they were are guarded
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(READER)))
+        for model in READ_MODELS:
+            count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(model.name, model.name))
+            assert connection.execute(count).fetchone() == (0,), model.name
     app.catch_up()
     done = app.rebuild()  # every event that was ever stored is read and folded
     assert done.events == len(app.events.read(0, 10_000)) == app.events.head()

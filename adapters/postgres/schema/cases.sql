@@ -41,4 +41,7 @@ CREATE INDEX cases_status_since ON cases (status_since, case_id);
 -- readers
 ALTER TABLE cases ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readers ON cases FOR SELECT
-    USING ((SELECT reader.sees_all()) OR reader.reads_case(person_id, company_id, collective_id));
+    USING ((SELECT reader.sees_all()) OR reader.is_theirs(
+        person_id, company_id, collective_id,
+        (SELECT reader.account()), (SELECT reader.companies()), (SELECT reader.collectives())
+    ));
