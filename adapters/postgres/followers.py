@@ -102,8 +102,8 @@ class Follower(Generic[Kept]):
         """Count events taken in, and say now and then how it goes."""
         self._events += events
         if self._failures or time.monotonic() - self._said >= SAY_EVERY:
+            self._say(0, None)
             self._failures = 0
-            self._say(None)
 
     def failed(self, error: StoreError, pause: float) -> None:
         """Say that a round failed."""
@@ -111,7 +111,7 @@ class Follower(Generic[Kept]):
         _log.warning("follow_failed", code=error.code, failures=self._failures, pause_s=pause)
         with suppress(DossierError):
             self._reads.pool.check()
-            self._say(error.code)
+            self._say(self._failures, error.code)
 
     def _try(self, locks: Locks) -> None:
         there = self._progressed()
@@ -126,7 +126,7 @@ class Follower(Generic[Kept]):
                 self._held[model.name] = model
                 _log.info("follow_taken", read_model=model.name, position=there[model.name].position)
 
-    def _say(self, failure: str | None) -> None:
+    def _say(self, failures: int, failure: str | None) -> None:
         now = time.monotonic()
         rate = self._events / max(now - self._since, 1e-3)
         self._events, self._since, self._said = 0, now, now
@@ -136,7 +136,7 @@ class Follower(Generic[Kept]):
             " ON CONFLICT (backend) DO UPDATE SET seen_at = now(), rate = excluded.rate, failures = excluded.failures,"
             " failure = excluded.failure, failed_at = coalesce(excluded.failed_at, followers.failed_at)",
             rate=rate,
-            failures=self._failures,
+            failures=failures,
             failure=failure,
         )
         self._tell("DELETE FROM {} WHERE backend <> ALL (SELECT pid FROM pg_stat_activity)")
