@@ -27,7 +27,7 @@ from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated
 from projections.all import READ_MODELS
 
 OURS: Final = ("store", "audit", "projections", "reader", *(model.name for model in READ_MODELS))
-_PREFIXES: Final = ("", "next_", "prev_")
+_OF_REBUILDS: Final = r"^(next_|prev_(\d+_)?)"
 _LEFT_OUT: Final = ("plan_*", "next_*", "prev_*")
 _FORMAT: Final = "dossier backup 1"
 _COPIED: Final = 1 << 20
@@ -142,8 +142,8 @@ def _present(connection: psycopg.Connection[tuple[Any, ...]]) -> Replaced:
 
 
 def _ours(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
-    names = [f"{prefix}{name}" for prefix in _PREFIXES for name in OURS]
-    found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", [names])
+    query = "SELECT nspname FROM pg_namespace WHERE regexp_replace(nspname, %s, '') = ANY(%s)"
+    found = connection.execute(query, [_OF_REBUILDS, list(OURS)])
     return [name for (name,) in found]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from adapters import backup
@@ -23,7 +24,7 @@ from domain.errors import ConfigurationInvalid, InputUnreadable, RuleViolated, R
 from domain.event import ERASED
 from projections import accounts
 from projections.rebuild import rebuild
-from tests.support.application import application_at, tables
+from tests.support.application import application_at, schemas_of, tables
 
 OPERATOR = Actor.operator()
 
@@ -78,8 +79,12 @@ def test_a_backup_comes_back_and_what_happened_since_is_told(
     assert (code, done["erased_again"]) == (1, [str(bob)])
     assert [finding["code"] for finding in done["findings"]] == ["truncated"]
     monkeypatch.setenv("DOSSIER_DATABASE_URL", second)
+    with psycopg.connect(second) as connection:  # as rebuilds leave them
+        connection.execute("CREATE SCHEMA next_cases; CREATE SCHEMA prev_accounts; CREATE SCHEMA prev_7_accounts")
     code, done = _dossier(capsys, "restore", file, "--replace")
     assert (code, done["erased_again"]) == (1, [str(bob)])
+    with application_at(second) as app:
+        assert not {name for name in schemas_of(app) if name.startswith(("next_", "prev_", "replaced_"))}
     assert done["lost"] == ["events after position 2: the log that was replaced went up to 4"]
     with application_at(second) as app:
         loaded = app.events.load([ada, bob])
