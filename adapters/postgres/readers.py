@@ -51,7 +51,7 @@ def provision(reads: PostgresReadStore, models: Sequence[ReadModel]) -> None:
     with translated(), reads.pool.connection() as connection:
         _make_role(connection)
         _hide_activity(connection)
-        _guard(reads, connection, models)
+        guard(reads, connection, models)
         schemas = {reads.schema(model.name): model.name for model in models}
         closed = connection.execute(_CLOSED, {"schemas": [*schemas, _SCHEMA], "reader": READER}).fetchall()
         for (name,) in closed:
@@ -62,7 +62,7 @@ def provision(reads: PostgresReadStore, models: Sequence[ReadModel]) -> None:
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role))
 
 
-def _guard(reads: PostgresReadStore, connection: Conn, models: Sequence[ReadModel]) -> None:
+def guard(reads: PostgresReadStore, connection: Conn, models: Sequence[ReadModel]) -> None:
     """Give tables the policies of this release: one whose rows are as they were may be of a release with others."""
     wanted = {
         "schemas": [reads.schema(model.name) for model in models],

@@ -31,6 +31,7 @@ from adapters.postgres.locks import holding
 from adapters.postgres.pool import Conn
 from adapters.postgres.put_aside import PutAside, rename
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
+from adapters.postgres.readers import guard
 from adapters.postgres.schema_migrations import schema_sql
 from adapters.postgres.swap_lock import swapping
 from domain.account import AccountErased
@@ -121,7 +122,14 @@ class PostgresShadows:
                     f"the unfinished rebuild is of another version of {', '.join(sorted(outdated))}",
                     hint="begin anew with `dossier projections rebuild`",
                 )
+            self._guard(models)
             yield self.joined(models)
+
+    def _guard(self, models: Sequence[ReadModel]) -> None:
+        """Give finished tables the policies of this release: another one may have made them."""
+        with translated(), self._live.pool.connection() as connection:
+            finished = self._next.progress(connection)
+            guard(self._next, connection, [model for model in models if model.name in finished])
 
     def abort(self) -> bool:
         """Stop a rebuild wherever it runs and drop its tables; returns whether there was one, and it did not swap."""

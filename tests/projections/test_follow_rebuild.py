@@ -400,8 +400,13 @@ def test_a_dry_run_tells_what_differs_and_leaves_the_swap_to_be_resumed(
         ("extra", made_up, ()),
     }
     dossier.execute(RegisterAccount(account_id=uuid4(), name="later"), actor=OPERATOR)
+    with live.pool.connection() as connection:  # as a release left it that had no policies
+        connection.execute("DROP POLICY readers ON next_accounts.accounts")
     with PostgresShadows(live, store).resume() as shadow:
         assert rebuild_shadow(store, shadow).position == store.head()
+    with live.pool.connection() as connection:
+        policies = connection.execute("SELECT policyname FROM pg_policies WHERE schemaname = 'accounts'").fetchall()
+    assert policies == [("readers",)]
     after = contents(live)["accounts"]
     assert [row for row in after if row["name"] != "later"] == before["accounts"]
     assert len(after) == len(before["accounts"]) + 1
