@@ -31,7 +31,7 @@ from migrations_replay.rollback import streams_of, withdraw_bundle
 from migrations_replay.snapshots import bundle_events, readable
 from projections.read_model import ReadModel
 
-BATCH_EVENTS: Final = 1_000
+BATCH_EVENTS: Final = 400
 BATCH_BYTES: Final = 8 * 1024 * 1024
 MERGES: Final = 5
 """How often a bundle is merged that live commands go on changing."""
