@@ -13,7 +13,7 @@ from psycopg_pool import ConnectionPool
 from adapters.errors import caused, is_lost, translate, translated
 from adapters.postgres.arrays import NUMBERS, UUIDS, array, of_number, of_uuid
 from adapters.postgres.event_codec import EventCodec
-from adapters.postgres.groups import Counters, Group, Groups
+from adapters.postgres.groups import Asked, Counters, Group, Groups
 from adapters.postgres.pool import Conn
 from adapters.postgres.subject_keys import SubjectKeys
 from adapters.postgres.subjects import Subjects
@@ -36,20 +36,8 @@ _COLUMNS: Final = (
 )
 
 
-class _Wanted(NamedTuple):
-    """A request to read streams, each from behind a version."""
-
-    versions: Mapping[UUID, int]
-
-    @property
-    def events(self) -> int:
-        """How many streams it asks for."""
-        return len(self.versions)
-
-    @property
-    def size(self) -> int:
-        """No bytes to send that count."""
-        return 0
+_Wanted = Asked[Mapping[UUID, int]]
+"""A request to read streams, each from behind a version."""
 
 
 class _Found(NamedTuple):
@@ -111,7 +99,7 @@ class EventReads:
 
     def load_since(self, versions: Mapping[UUID, int]) -> Since:
         """Return the events of each stream after a version, in one read; their generation is the number of erasures."""
-        found = self._groups.submit(_Wanted(versions))
+        found = self._groups.submit(Asked(versions))
         since = Since({stream: [] for stream in versions}, found.generation)
         if self.keys is not None:
             self.keys.see(since.generation)  # also where no event came since: what is sealed next needs a key that is
@@ -121,8 +109,8 @@ class EventReads:
 
     def _read_group(self, group: Group[_Wanted]) -> list[_Found | Exception]:
         """Read what a group wants in one server call; each decodes its own."""
-        wanted = [each for request in group.requests for each in request.versions.items()]
-        asker = [number for number, request in enumerate(group.requests) for _ in request.versions]
+        wanted = [each for request in group.requests for each in request.of.items()]
+        asker = [number for number, request in enumerate(group.requests) for _ in request.of]
         streams = array(UUIDS, len(wanted), [of_uuid(stream) for stream, _ in wanted])
         versions = array(NUMBERS, len(wanted), [of_number(version) for _, version in wanted])
         try:

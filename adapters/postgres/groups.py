@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -31,6 +31,22 @@ class Request(Protocol):
     def size(self) -> int:
         """How many bytes they are."""
         ...
+
+
+C = TypeVar("C", bound=Sized)
+
+
+@dataclass(frozen=True)
+class Asked(Generic[C]):
+    """A request to read something of each of these; there is nothing to send whose bytes would count."""
+
+    of: C
+    size: int = 0
+
+    @property
+    def events(self) -> int:
+        """How many they are."""
+        return len(self.of)
 
 
 Q = TypeVar("Q", bound=Request)
@@ -127,8 +143,8 @@ class Groups(Generic[Q, A]):
             with self._mutex:
                 if self._leader is None or self._leader.gone:
                     self._hand_over()
-                taken = waiter not in self._waiting
-                if self._leader is waiter or (taken and (waiter.taken_by is None or waiter.taken_by.gone)):
+                left = waiter.taken_by and waiter.taken_by.gone and waiter not in self._waiting
+                if left or self._leader is waiter:
                     return
 
     def _lead(self, leader: _Waiter[Q, A]) -> None:

@@ -16,13 +16,16 @@ from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool
 
 from adapters.errors import translated
-from adapters.postgres.groups import Group, Groups
+from adapters.postgres.groups import Asked, Group, Groups
 from adapters.postgres.mapper import Keys
 from adapters.sealing import MasterKeys, SubjectKey, new_key
 from domain.errors import RuleViolated
 
 CACHED: Final = 10_000
 REWRAPPED: Final = 1_000
+
+_Wanted = Asked[Sequence[UUID]]
+"""The people whose keys somebody waits for."""
 
 Known = dict[UUID, SubjectKey | None]
 """Keys by subject; None for one who was erased."""
@@ -34,22 +37,6 @@ class KeyCounts(NamedTuple):
     people: int
     erased: int
     under_another_master_key: int
-
-
-class _Wanted(NamedTuple):
-    """The people whose keys somebody waits for."""
-
-    subjects: Sequence[UUID]
-
-    @property
-    def events(self) -> int:
-        """How many they are."""
-        return len(self.subjects)
-
-    @property
-    def size(self) -> int:
-        """Nothing that would bound a group."""
-        return 0
 
 
 class SubjectKeys:
@@ -117,11 +104,11 @@ class SubjectKeys:
         with self._lock:
             known = self._cached(subjects)
         missing = [subject for subject in subjects if subject not in known]
-        return known | self._groups.submit(_Wanted(missing)) if missing else known
+        return known | self._groups.submit(Asked(missing)) if missing else known
 
     def _make(self, group: Group[_Wanted]) -> list[Known | Exception]:
         """Read the keys a group of threads wants, and make those that are not there, in one statement each."""
-        wanted = dict.fromkeys(subject for request in group.requests for subject in request.subjects)
+        wanted = dict.fromkeys(subject for request in group.requests for subject in request.of)
         known = self._fetched(list(wanted))
         if new := {subject: new_key() for subject in wanted if subject not in known}:
             wrapped = [self.master.wrap(subject, key) for subject, key in new.items()]
@@ -134,7 +121,7 @@ class SubjectKeys:
                 self._remember(ours, made[0][1])
             if len(made) < len(new):  # another process was first
                 known |= self._fetched([subject for subject in new if subject not in known])
-        return [{subject: known[subject] for subject in request.subjects} for request in group.requests]
+        return [{subject: known[subject] for subject in request.of} for request in group.requests]
 
     def see(self, epoch: int) -> None:
         """Take note of the number of erasures there were: keys held from before the last one are forgotten."""
