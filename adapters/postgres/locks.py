@@ -71,7 +71,7 @@ class Locks:
         """Take a lock, waiting for it as long as that; raises the conflict after that."""
         try:
             with translated(), self.connection.transaction():
-                self.connection.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
+                wait_at_most(self.connection, patience)
                 self.connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
         except Exception as error:
             if isinstance(error.__cause__, errors.LockNotAvailable):
@@ -89,6 +89,11 @@ def holding(conninfo: str, purpose: str) -> Iterator[Locks]:
         with translated():
             watch_client(connection)
         yield Locks(connection)
+
+
+def wait_at_most(connection: Connection[Any], patience: str) -> None:
+    """Let the transaction under way wait no longer than this for any lock."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
 
 
 def owners(connection: Connection[tuple[Any, ...]], names: Iterable[str]) -> dict[str, Owner]:

@@ -14,6 +14,7 @@ import structlog
 from psycopg import errors, sql
 
 from adapters.errors import translated
+from adapters.postgres.locks import wait_at_most
 from adapters.postgres.pool import Conn
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore
 from domain.errors import SchemaMismatch, StoreBusy, StoreError
@@ -80,8 +81,8 @@ class PutAside:
         some; all others are dropped.
         """
         wanted = [kept for kept in self._kept() if kept.name in names or kept.name == POSITIONS]
-        for error in self._drop(wanted, PATIENCE):
-            raise error
+        if left := self._drop(wanted, PATIENCE):
+            raise left[0]
         return list(dict.fromkeys(kept.name for kept in wanted if kept.name != POSITIONS))
 
     def drop_older(self) -> None:
@@ -103,7 +104,7 @@ class PutAside:
             for schema, name, _ in wanted:
                 try:
                     with connection.transaction():
-                        connection.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
+                        wait_at_most(connection, patience)
                         _drop_ours(connection, schema, name)
                 except (errors.LockNotAvailable, errors.DeadlockDetected):
                     error = f"a reader's transaction is still open on tables of before a swap, in schema {schema}"

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool
 from adapters.errors import translated
 from adapters.garbage import rare_collections
 from adapters.postgres.liveness import end_if_hung
+from adapters.postgres.locks import wait_at_most
 from adapters.postgres.pool import Conn
 from adapters.postgres.schema_migrations import migrate, schema_sql
 from domain.errors import RowsRefused, SchemaMismatch
@@ -32,6 +33,9 @@ Rows = Iterable[Row]
 POSITIONS: Final = "projections"
 _INDEXES: Final = "-- indexes\n"
 _READERS: Final = "-- readers\n"
+READERS_ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dossier readers', 0))"
+"""Waits for whoever else defines what readers may see, until the transaction ends."""
+
 _READER_DEFINITION: Final = f"dossier readers {hashlib.sha256(schema_sql('reader').encode()).hexdigest()[:16]}"
 _REFUSED: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded, errors.CannotCoerce)
 """What the server, or psycopg in its place, raises for values that a table cannot hold."""
@@ -238,7 +242,7 @@ class PostgresReadStore:
     def _keep_out(self, connection: Conn) -> None:
         name = self.schema(POSITIONS)
         if self._patience:
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", [self._patience])
+            wait_at_most(connection, self._patience)
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
     # --- reading ---------------------------------------------------------------------------------------
@@ -388,7 +392,7 @@ def _unadaptable(model: ReadModel) -> Iterator[None]:
 
 def _define_readers(connection: Conn) -> None:
     """Define what the policies of the tables ask, unless this release did."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('dossier readers', 0))")
+    connection.execute(READERS_ALONE)
     defined = connection.execute("SELECT obj_description(to_regnamespace('reader'), 'pg_namespace')").fetchone()
     if defined != (_READER_DEFINITION,):
         connection.execute(schema_sql("reader"))

@@ -21,7 +21,7 @@ from psycopg_pool import ConnectionPool
 from adapters.errors import translated
 from adapters.postgres.embedded import ACTIVITY_HIDDEN, HIDE_ACTIVITY, READER
 from adapters.postgres.pool import Conn
-from adapters.postgres.read_store import PostgresReadStore, policies_of
+from adapters.postgres.read_store import READERS_ALONE, PostgresReadStore, policies_of
 from domain.access import Actor, Permissions
 from domain.errors import ConfigurationInvalid
 from projections.read_model import ReadModel
@@ -73,7 +73,7 @@ def guard(reads: PostgresReadStore, connection: Conn, models: Sequence[ReadModel
     for model in models:
         if model.name in unguarded:
             with connection.transaction():  # one each: several locked tables could wait for a reader in a circle
-                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('dossier readers', 0))")
+                connection.execute(READERS_ALONE)
                 reads.say_who_reads(connection, model)
 
 

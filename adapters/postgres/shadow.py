@@ -27,7 +27,7 @@ from adapters.postgres.event_reads import FIRST, LAST
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.grants import copy_grants
 from adapters.postgres.helpers import helpers
-from adapters.postgres.locks import holding
+from adapters.postgres.locks import holding, wait_at_most
 from adapters.postgres.pool import Conn
 from adapters.postgres.put_aside import PutAside, rename
 from adapters.postgres.read_store import POSITIONS, PostgresReadStore, PostgresReadTransaction
@@ -241,7 +241,7 @@ class PostgresShadow:
         with translated(), self.store.pool.connection() as connection, connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")  # if it is lost, so is the note that it is done
             head = self._check_aborted(connection)
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE_WITH_WORKERS])
+            wait_at_most(connection, PATIENCE_WITH_WORKERS)
             try:
                 claimed = connection.execute(claim).fetchone()
             except errors.LockNotAvailable:
@@ -316,7 +316,7 @@ class PostgresShadow:
             with self.store.pool.connection() as connection, connection.transaction():
                 connection.execute("SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL enable_seqscan = on")
                 # The server may still be at an index for an earlier rebuild that was killed.
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE_WITH_WORKERS])
+                wait_at_most(connection, PATIENCE_WITH_WORKERS)
                 self.store.make_indexes(connection, [model])
                 connection.execute(sql.SQL("ANALYZE {}").format(self.store.table(connection, model).name))
                 self.store.place(connection, [model], head)
