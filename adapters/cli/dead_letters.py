@@ -11,7 +11,7 @@ import typer
 
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
-from adapters.cli.session import ActorOption, AsJson, Limit, RecordId, acting, opened, record_of
+from adapters.cli.session import ActorOption, AsJson, Limit, RecordId, acting, next_page, opened, record_of
 from adapters.postgres.dead_letters import KeptLetter, kept_letters
 from domain.access import Actor
 from domain.errors import InvalidCommand, NotFound
@@ -61,7 +61,7 @@ def list_letters(
         return
     out.table(_COLUMNS, [[getattr(letter, name) for name in _COLUMNS] for letter in page])
     if further:
-        out.line(f"There are more: the same with `--after {further}` gives the next page.")
+        out.line(f"There are more: {next_page(further)}.")
     out.next("mend what is wrong, then `dossier projections dead-letters retry`; or `… skip ID --reason TEXT`")
     raise typer.Exit(FINDINGS)
 

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from adapters.cli.output import Output, shortened
-from adapters.cli.session import PAGE, ActorOption, AsJson, Limit, id_option, opened, reading
+from adapters.cli.session import PAGE, ActorOption, AsJson, Limit, id_option, next_page, opened, reading
 from adapters.postgres.people_queries import ProfileFilters
 from domain import access
 from domain.contexts import CONTEXTS, Context
@@ -63,7 +63,7 @@ def profiles(  # noqa: PLR0913 – an option each
     out.json({"profiles": page, "next": last})
     _print(out, _COLUMNS, page)
     if last:
-        out.next(f"the same with `--after {last}` gives the next page")
+        out.next(next_page(last))
 
 
 def search(
@@ -90,7 +90,7 @@ def search(
     out.json({"profiles": [{"rank": hit.rank, **hit.row} for hit in page], "next": further})
     _print(out, ("rank", *_COLUMNS), [{"rank": round(hit.rank, 4), **hit.row} for hit in page])
     if further:
-        out.next(f"the same with `--after {further}` gives the next page")
+        out.next(next_page(further))
 
 
 def intents(
@@ -122,7 +122,7 @@ def intents(
     out.json({"intents": page, "next": last})
     _print(out, ("intent_id", "account_id", "completeness", "tone_preference", "fields"), page)
     if last:
-        out.next(f"the same with `--after {last}` gives the next page")
+        out.next(next_page(last))
 
 
 def _fields(where: Sequence[str], shapes: Any) -> dict[str, Any]:

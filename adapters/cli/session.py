@@ -107,6 +107,11 @@ def id_option(flag: str, purpose: str) -> Any:
     return typer.Option(flag, metavar="ID", help=purpose, callback=_well_formed)
 
 
+def next_page(last: object) -> str:
+    """Say how the page after the one that ends so is had."""
+    return f"the same with `--after {last}` gives the next page"
+
+
 @contextmanager
 def opened(patience: float = PATIENCE) -> Iterator[Application]:
     """Open the application that the environment describes; `patience` is how long it waits for a connection."""

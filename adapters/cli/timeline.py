@@ -10,7 +10,7 @@ import typer
 
 from adapters.bootstrap import Application
 from adapters.cli.output import Output
-from adapters.cli.session import ActorOption, AsJson, Limit, RecordId, opened, reading, record_of
+from adapters.cli.session import ActorOption, AsJson, Limit, RecordId, next_page, opened, reading, record_of
 from adapters.cli.statuses import UNDETERMINED
 from adapters.cli.times import KnownAt, duration, known_at_moment
 from adapters.postgres.case_queries import LARGEST_PAGE
@@ -66,7 +66,7 @@ def timeline(
     if shown:
         _print(out, f"{kind} {stream}", shown, now)
     if further:
-        out.line(f"There are more: the same with `--after {further}` gives the next page.")
+        out.line(f"There are more: {next_page(further)}.")
     if hidden := len(entries) - len(shown):
         out.line(f"{hidden} superseded {'entry is' if hidden == 1 else 'entries are'} not shown.")
         out.next(f"`dossier timeline {stream} --all` shows them")
