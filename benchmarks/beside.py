@@ -50,12 +50,13 @@ def _pair(server: Server, export: Path) -> Pair:
         importing = _import(url, export)
         listening = threads.submit(_listen, importing, replayed)
         keeping = threads.submit(_upkeep, url, importing)
-        beside = Latency.of(_appended(app, lambda: not replayed.is_set()))
-        after = Latency.of(_appended(app, lambda: importing.poll() is None))
+        during = _appended(app, lambda: not replayed.is_set())
+        afterwards = _appended(app, lambda: importing.poll() is None)
         for work in (listening, keeping):
             work.result()
         if importing.returncode not in (0, 1):  # 1: there were findings
             raise RuntimeError(f"the import ended with {importing.returncode}")
+    beside, after = Latency.of(during), Latency.of(afterwards)
     print(
         f"beside.append_p99  at rest {rest.p99:.1f} ms, beside the replay {beside.p99:.1f} ms (p50 {beside.p50:.1f}),"
         f" beside what follows {after.p99:.1f} ms (p50 {after.p50:.1f})",

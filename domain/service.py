@@ -109,7 +109,8 @@ class EventStore(Protocol):
 class Dossier:
     """The command API of the product. `clock` returns the time in UTC, `new_id` a fresh unique id.
 
-    `conflicted` is called with a command and how many of its attempts met a conflicting write so far, before the next.
+    `conflicted` is called with a command and how many of its attempts have met a conflicting write: before the next
+    attempt, and after the last.
 
     `tally` counts commands, those decided anew after a conflict, those given up after the last attempt, and for how
     many streams a recent state was at hand (`hits`) or not (`misses`).

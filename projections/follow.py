@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -125,8 +126,9 @@ def follow_round(log: EventLog, store: ReadStore, models: Sequence[ReadModel], p
     for model in models:
         groups.setdefault(positions[model.name], []).append(model)
     read = 0
-    for position in sorted(groups):
-        group, ahead = groups[position], min((other for other in groups if other > position), default=None)
+    order = sorted(groups)
+    for position, ahead in zip_longest(order, order[1:]):
+        group = groups[position]
         began = time.monotonic()
         events, reached = follow_batch(log, store, group, pace.limit, upto=ahead)
         pace.learn(events, time.monotonic() - began)
